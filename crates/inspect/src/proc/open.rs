@@ -1,0 +1,193 @@
+//! Opens files as another process sees them.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::maps::{Avma, Device, Maps};
+use crate::process::Missing;
+
+use super::{Proc, read};
+
+/// Never waits for the other end of a pipe and never takes a terminal.
+const OPEN: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// A file that stands behind a mapping. It stays readable when the process ends or the file loses its name.
+#[derive(Debug)]
+pub struct MappedFile {
+    /// Open for reading.
+    pub file: File,
+    /// Its path as the process's mount namespace names it; ` (deleted)` is kept.
+    pub path: PathBuf,
+    /// Which file it is and in what state.
+    pub identity: Identity,
+    /// How sure we are that it is the one that was mapped.
+    pub reached: Reached,
+}
+
+/// What tells two files, or two states of one file, apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Identity {
+    /// The device as `stat` says it, which on btrfs and overlayfs need not be the one in the maps.
+    pub device: Device,
+    /// The inode.
+    pub inode: u64,
+    /// How many bytes it has.
+    pub size: u64,
+    /// When it was last written, in nanoseconds since 1970.
+    pub modified: i128,
+}
+
+/// The way to a mapped file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reached {
+    /// Through `/proc/PID/map_files`: it is the mapped file, whatever happened to its name.
+    MapFiles,
+    /// By its path under `/proc/PID/root`, where a file with the same inode was found.
+    Path {
+        /// False when the device is not the one in the maps, which is normal on btrfs and overlayfs.
+        same_device: bool,
+    },
+}
+
+/// Why a file could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The address is not, or no longer, mapped.
+    #[error("nothing is mapped at {:#x} of process {tgid}", address.0)]
+    NotMapped {
+        /// The process.
+        tgid: u32,
+        /// Where the mapping was said to start.
+        address: Avma,
+    },
+    /// The mapping is memory, or code of the kernel.
+    #[error("no file is behind the mapping at {:#x} of process {tgid}", address.0)]
+    NoFile {
+        /// The process.
+        tgid: u32,
+        /// Where the mapping starts.
+        address: Avma,
+    },
+    /// The file has no name any more and `map_files` is closed to us.
+    #[error("{} is deleted and /proc/{tgid}/map_files needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE", path.display())]
+    Deleted {
+        /// The process.
+        tgid: u32,
+        /// The last name of the file.
+        path: PathBuf,
+    },
+    /// Another file has taken the name.
+    #[error("{} of process {tgid} is another file now", path.display())]
+    Replaced {
+        /// The process.
+        tgid: u32,
+        /// The name.
+        path: PathBuf,
+    },
+    /// A pipe, a device or a directory.
+    #[error("{} of process {tgid} is not a regular file", path.display())]
+    NotRegular {
+        /// The process.
+        tgid: u32,
+        /// The name.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot open {} of process {tgid}", path.display())]
+    Refused {
+        /// The process.
+        tgid: u32,
+        /// What was opened, as far as known.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        reason: Missing,
+    },
+}
+
+impl Proc {
+    /// Opens the file behind the mapping at `start`..`end`.
+    ///
+    /// `map_files` is asked first. When it is closed to us (it takes CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), or the
+    /// mapping has been split since it was seen, the maps are read again and the path under the process's root is tried; a
+    /// file with another inode is refused. The open may block for as long as a FUSE file system likes.
+    pub fn open_mapped(&mut self, tgid: u32, start: Avma, end: Avma) -> Result<MappedFile, OpenError> {
+        let refused = |path: &Path, reason: Missing| OpenError::Refused { tgid, path: path.to_owned(), reason };
+        let directory = self.directory(tgid).map_err(|reason| refused(Path::new(""), reason))?;
+        let directory = directory.as_fd();
+
+        let first = match open_map_file(directory, start, end) {
+            Ok((file, path)) => return finish(tgid, file, path, Reached::MapFiles),
+            Err(errno) => errno,
+        };
+        let text = read(directory, "maps", &mut self.buffer).map_err(|reason| refused(Path::new(""), reason))?;
+        let mapping =
+            Maps::new(text).find(|m| m.contains(start)).ok_or(OpenError::NotMapped { tgid, address: start })?;
+        if !mapping.is_file() {
+            return Err(OpenError::NoFile { tgid, address: start });
+        }
+        if first == Errno::NOENT
+            && let Ok((file, path)) = open_map_file(directory, mapping.start, mapping.end)
+        {
+            return finish(tgid, file, path, Reached::MapFiles);
+        }
+        let bytes = mapping.path();
+        let path = Path::new(std::ffi::OsStr::from_bytes(&bytes)).to_owned();
+        if mapping.is_deleted() {
+            return Err(OpenError::Deleted { tgid, path });
+        }
+        let file = open_under_root(directory, &path).map_err(|errno| refused(&path, errno.into()))?;
+        let (device, inode) = (mapping.device, mapping.inode);
+        let found = finish(tgid, file, path, Reached::Path { same_device: true })?;
+        if found.identity.inode != inode {
+            return Err(OpenError::Replaced { tgid, path: found.path });
+        }
+        Ok(MappedFile { reached: Reached::Path { same_device: found.identity.device == device }, ..found })
+    }
+
+    /// Opens a file by a path of the process's own mount namespace, as `/tmp/perf-7.map`.
+    ///
+    /// Symbolic links are followed inside that namespace only, and only a regular file is opened.
+    pub fn open_root_relative(&self, tgid: u32, path: &Path) -> Result<MappedFile, OpenError> {
+        let refused = |reason| OpenError::Refused { tgid, path: path.to_owned(), reason };
+        let directory = self.directory(tgid).map_err(refused)?;
+        let file = open_under_root(directory.as_fd(), path).map_err(|errno| refused(errno.into()))?;
+        finish(tgid, file, path.to_owned(), Reached::Path { same_device: true })
+    }
+}
+
+fn open_map_file(directory: BorrowedFd<'_>, start: Avma, end: Avma) -> Result<(OwnedFd, PathBuf), Errno> {
+    let name = format!("map_files/{:x}-{:x}", start.0, end.0);
+    let file = rustix::fs::openat(directory, &name, OPEN, Mode::empty())?;
+    let path = rustix::fs::readlinkat(directory, &name, Vec::new())?;
+    Ok((file, std::ffi::OsStr::from_bytes(path.as_bytes()).into()))
+}
+
+fn open_under_root(directory: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(directory, "root", flags, Mode::empty())?;
+    // An absolute link in a container means the container's root; a plain open would follow it into ours.
+    rustix::fs::openat2(root, path, OPEN, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+}
+
+fn finish(tgid: u32, file: OwnedFd, path: PathBuf, reached: Reached) -> Result<MappedFile, OpenError> {
+    let stat = match rustix::fs::fstat(&file) {
+        Ok(stat) => stat,
+        Err(errno) => return Err(OpenError::Refused { tgid, path, reason: errno.into() }),
+    };
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(OpenError::NotRegular { tgid, path });
+    }
+    let identity = Identity {
+        device: Device { major: rustix::fs::major(stat.st_dev), minor: rustix::fs::minor(stat.st_dev) },
+        inode: stat.st_ino,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        modified: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+    };
+    Ok(MappedFile { file: file.into(), path, identity, reached })
+}
