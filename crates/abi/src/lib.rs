@@ -1,1 +1,25 @@
-//! Not written yet.
+//! The Rust view of `bpf/include`: what the kernel side writes, as types that bytes can be read as.
+//!
+//! ```text
+//! bpf/include/abi.h ──(same layout, compared with BTF by a test in crates/bpf)──▶ records
+//! bpf/include/*.def ──build.rs──▶ Counter, WalkEnd
+//! ring bytes ──Record::parse──▶ Record::{Sample, Path, Process}
+//! ```
+//!
+//! Invariants: no I/O and no policy; a record that is short or of an unknown kind is a `Malformed`, never a panic. All
+//! integers are in the machine's own byte order, because both sides run on it.
+
+#![forbid(unsafe_code)]
+
+mod record;
+
+pub use record::{FilePath, Malformed, Mapping, ProcessEvent, Record, SampleHead, SampleRecord, kind, mapping_flag, sample_flag};
+
+/// Largest number of user frames in a sample (`MAX_USER_FRAMES`).
+pub const MAX_USER_FRAMES: usize = 1024;
+/// Largest number of kernel frames in a sample (`MAX_KERNEL_FRAMES`).
+pub const MAX_KERNEL_FRAMES: usize = 127;
+/// Largest number of mappings that a sample names (`MAX_MAPPINGS`).
+pub const MAX_MAPPINGS: usize = 32;
+
+include!(concat!(env!("OUT_DIR"), "/defs.rs"));

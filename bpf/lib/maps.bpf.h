@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#ifndef PYROPE_MAPS_H
+#define PYROPE_MAPS_H
+
+#include "core.h"
+#include "../include/abi.h"
+#include "knobs.bpf.h"
+
+/* Words for kernel frames, user frames and the mappings behind them; a power of two, so that an index can be masked. */
+#define WORDS 2048
+#define MAPPING_WORDS (sizeof(struct mapping) / 8)
+_Static_assert(MAX_KERNEL_FRAMES + MAX_USER_FRAMES + MAX_MAPPINGS * MAPPING_WORDS <= WORDS, "a full sample fits");
+
+/* State of the sample being taken on a CPU. `head` and `words` are contiguous: they are the record. */
+struct scratch {
+	struct sample head;
+	u64 words[WORDS];
+	/* the walk */
+	u64 pc;
+	u64 fp;
+	u64 sp;
+	u64 mm;
+	bool attention; /* the sample named a file not seen before */
+	/* the mapping that the last address lay in */
+	u64 map_start;
+	u64 map_size;
+	struct mapping maps[MAX_MAPPINGS];
+	u64 node[32]; /* one maple node */
+	u64 vma[32]; /* the head of one vm_area_struct */
+};
+_Static_assert(sizeof(struct scratch) <= 32768, "one element of a per-CPU array is at most 32 KiB");
+
+/* Samples and paths. Written by sample_cpu, read by one user thread. Sized at load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} samples SEC(".maps");
+
+/* exec, fork and exit of processes. Apart from the samples, so that a storm of either leaves the other whole. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 << 10);
+} proc_events SEC(".maps");
+
+/* 0 -> the state above. Written only by the CPU's own sample, whose interrupt cannot nest. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+/* enum counter -> how often. Written by each CPU for itself, summed by user space, never reset. */
+struct counters_value {
+	u64 n[COUNTERS];
+	u64 woken; /* when this CPU last woke user space */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct counters_value);
+} counters SEC(".maps");
+
+/* Files whose path was sent: hash of the identity -> the identity's tag. Direct-mapped; a collision costs one more path
+ * record, never a sample. */
+#define SEEN_FILES 8192
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SEEN_FILES);
+	__type(key, u32);
+	__type(value, u64);
+} seen_files SEC(".maps");
+
+static __always_inline struct scratch *this_scratch(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline struct counters_value *this_counters(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+#define COUNT(c, name) ((c)->n[COUNTER_##name]++)
+
+/* The flags of a ring submission: wake when the ring fills, or when the record wants attention and the last wake-up is
+ * long enough ago. */
+static __always_inline u64 wake_flags(struct counters_value *c, void *ring, bool attention, u64 now)
+{
+	bool due = attention && now - c->woken > wake_gap_ns;
+	if (!due && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < wake_at_bytes)
+		return BPF_RB_NO_WAKEUP;
+	if (now - c->woken <= wake_gap_ns)
+		return BPF_RB_NO_WAKEUP;
+	c->woken = now;
+	COUNT(c, wakeups);
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+#endif

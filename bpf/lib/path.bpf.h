@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Sends the names of a file that no sample has named before. */
+#ifndef PYROPE_PATH_H
+#define PYROPE_PATH_H
+
+#include "maps.bpf.h"
+
+#define PATH_NAMES 16
+#define NAME_BYTES 64 /* a longer name is cut; the identity tells the file */
+
+struct path_scratch {
+	struct file_path record;
+	char slack[NAME_BYTES];
+};
+
+/* 0 -> the path being collected on a CPU, by its sample. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct path_scratch);
+} path_scratch SEC(".maps");
+
+static __always_inline u64 file_tag(struct mapping *m)
+{
+	u64 tag = (m->ino * 0x9e3779b97f4a7c15ULL) ^ (((u64)m->dev << 32) | m->version);
+	tag *= 0xff51afd7ed558ccdULL;
+	return (tag ^ (tag >> 29)) | 1;
+}
+
+/* True once for each file: the caller then sends its path. */
+static __always_inline bool first_sight(struct mapping *m)
+{
+	u64 tag = file_tag(m);
+	u32 index = (tag >> 40) & (SEEN_FILES - 1);
+	u64 *seen = bpf_map_lookup_elem(&seen_files, &index);
+	if (!seen || *seen == tag)
+		return false;
+	*seen = tag;
+	return true;
+}
+
+static __always_inline void send_path(struct mapping *m, struct file *file, u32 tgid)
+{
+	u32 zero = 0;
+	struct path_scratch *p = bpf_map_lookup_elem(&path_scratch, &zero);
+	if (!p)
+		return;
+	struct file_path *r = &p->record;
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	u32 used = 0, names = 0;
+	for (int i = 0; i < PATH_NAMES; i++) {
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		if (!dentry || parent == dentry || used > MAX_PATH_BYTES - NAME_BYTES)
+			break;
+		const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+		u32 at = used & (MAX_PATH_BYTES - 1);
+		long n = bpf_probe_read_kernel_str(r->text + at, NAME_BYTES, name);
+		if (n <= 0)
+			break;
+		used += (u32)n & (2 * NAME_BYTES - 1);
+		names++;
+		dentry = parent;
+	}
+	r->kind = RECORD_PATH;
+	r->names = names;
+	r->bytes = used;
+	r->tgid = tgid;
+	r->ino = m->ino;
+	r->dev = m->dev;
+	r->version = m->version;
+	u32 size = sizeof(*r) - MAX_PATH_BYTES + (used & (MAX_PATH_BYTES - 1));
+	bpf_ringbuf_output(&samples, r, size, BPF_RB_NO_WAKEUP);
+}
+
+#endif

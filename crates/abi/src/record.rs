@@ -1,0 +1,247 @@
+//! Records of the rings.
+
+use std::mem::size_of;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Values of the first byte of each record (`enum record_kind`).
+pub mod kind {
+    /// A sample.
+    pub const SAMPLE: u8 = 1;
+    /// The path of a file.
+    pub const PATH: u8 = 2;
+    /// A process was forked.
+    pub const FORK: u8 = 3;
+    /// A process executed another program.
+    pub const EXEC: u8 = 4;
+    /// The last thread of a process exited.
+    pub const EXIT: u8 = 5;
+}
+
+/// Bits of [`SampleHead::flags`] (`enum sample_flag`).
+pub mod sample_flag {
+    /// The interrupted code was the kernel's.
+    pub const IN_KERNEL: u8 = 1;
+    /// The task is a kernel thread.
+    pub const KTHREAD: u8 = 2;
+    /// The first user address is that behind a system call instruction.
+    pub const IN_SYSCALL: u8 = 4;
+}
+
+/// Bits of [`Mapping::flags`] (`enum mapping_flag`).
+pub mod mapping_flag {
+    /// Executable.
+    pub const EXEC: u32 = 1;
+    /// Backed by a file; `ino`, `dev` and `version` are set.
+    pub const FILE: u32 = 2;
+    /// The kernel's vDSO.
+    pub const VDSO: u32 = 4;
+}
+
+/// `struct mapping`: an executable mapping that addresses of the sample lie in. Addresses and offsets in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[expect(missing_docs, reason = "documented in abi.h, field by field")]
+pub struct Mapping {
+    pub start: u64,
+    pub end: u64,
+    pub offset: u64,
+    pub ino: u64,
+    pub dev: u32,
+    pub version: u32,
+    pub flags: u32,
+    pub pad: u32,
+}
+
+/// `struct sample` without its variable part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[expect(missing_docs, reason = "documented in abi.h, field by field")]
+pub struct SampleHead {
+    pub kind: u8,
+    pub flags: u8,
+    pub end: u8,
+    pub mappings: u8,
+    pub kernel_frames: u16,
+    pub user_frames: u16,
+    pub tgid: u32,
+    pub tid: u32,
+    pub ktime: u64,
+    pub start_time: u64,
+    pub cgroup: u64,
+    pub cpu: u32,
+    pub pad: u32,
+    pub comm: [u8; 16],
+}
+
+/// `struct process_event`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[expect(missing_docs, reason = "documented in abi.h, field by field")]
+pub struct ProcessEvent {
+    pub kind: u8,
+    pub pad: [u8; 3],
+    pub tgid: u32,
+    pub ktime: u64,
+    pub start_time: u64,
+    pub parent: u32,
+    pub pad2: u32,
+}
+
+/// `struct file_path` without its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct PathHead {
+    kind: u8,
+    names: u8,
+    bytes: u16,
+    tgid: u32,
+    ino: u64,
+    dev: u32,
+    version: u32,
+}
+
+const _: () = assert!(size_of::<Mapping>() == 48);
+const _: () = assert!(size_of::<SampleHead>() == 64);
+const _: () = assert!(size_of::<ProcessEvent>() == 32);
+const _: () = assert!(size_of::<PathHead>() == 24);
+
+/// A sample in the ring's memory.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleRecord<'a> {
+    /// The fixed part.
+    pub head: &'a SampleHead,
+    /// Kernel addresses, leaf first.
+    pub kernel: &'a [u64],
+    /// User addresses, leaf first; the first is exact, the others are return addresses.
+    pub user: &'a [u64],
+    /// The mappings that the user addresses lie in.
+    pub mappings: &'a [Mapping],
+    /// Everything behind the head: two samples of one process with equal bytes here have the same stack.
+    pub payload: &'a [u8],
+}
+
+/// The path of a file, from the kernel's directory entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePath {
+    /// Process whose sample showed the file.
+    pub tgid: u32,
+    /// Inode number.
+    pub ino: u64,
+    /// Kernel device number.
+    pub dev: u32,
+    /// See [`Mapping`].
+    pub version: u32,
+    /// Absolute within its file system; bytes that are not UTF-8 are replaced.
+    pub path: String,
+}
+
+/// One record of a ring.
+#[derive(Debug)]
+pub enum Record<'a> {
+    /// A stack.
+    Sample(SampleRecord<'a>),
+    /// A name for a file.
+    Path(FilePath),
+    /// Birth, exec or death of a process.
+    Process(&'a ProcessEvent),
+}
+
+/// A record that the two sides do not agree about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record of kind {kind} with {len} bytes does not have the expected shape")]
+pub struct Malformed {
+    /// Its first byte; 0 when it is empty.
+    pub kind: u8,
+    /// Its length.
+    pub len: usize,
+}
+
+impl<'a> Record<'a> {
+    /// Reads one record. `bytes` must start at a multiple of 8, as ring records do.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let kind = bytes.first().copied().unwrap_or(0);
+        let parsed = match kind {
+            kind::SAMPLE => sample(bytes).map(Self::Sample),
+            kind::PATH => path(bytes).map(Self::Path),
+            kind::FORK | kind::EXEC | kind::EXIT => {
+                ProcessEvent::ref_from_prefix(bytes).ok().map(|(event, _)| Self::Process(event))
+            }
+            _ => None,
+        };
+        parsed.ok_or(Malformed { kind, len: bytes.len() })
+    }
+}
+
+fn sample(bytes: &[u8]) -> Option<SampleRecord<'_>> {
+    let (head, payload) = SampleHead::ref_from_prefix(bytes).ok()?;
+    let (kernel, rest) = <[u64]>::ref_from_prefix_with_elems(payload, head.kernel_frames.into()).ok()?;
+    let (user, rest) = <[u64]>::ref_from_prefix_with_elems(rest, head.user_frames.into()).ok()?;
+    let (mappings, _) = <[Mapping]>::ref_from_prefix_with_elems(rest, head.mappings.into()).ok()?;
+    Some(SampleRecord { head, kernel, user, mappings, payload })
+}
+
+fn path(bytes: &[u8]) -> Option<FilePath> {
+    let (head, text) = PathHead::ref_from_prefix(bytes).ok()?;
+    let text = text.get(..head.bytes.into())?;
+    let mut path = String::new();
+    for name in text.split(|&byte| byte == 0).filter(|name| !name.is_empty()).collect::<Vec<_>>().iter().rev() {
+        path.push('/');
+        path.push_str(&String::from_utf8_lossy(name));
+    }
+    Some(FilePath { tgid: head.tgid, ino: head.ino, dev: head.dev, version: head.version, path })
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::IntoBytes as _;
+
+    use super::*;
+
+    fn head(kernel_frames: u16, user_frames: u16, mappings: u8) -> SampleHead {
+        SampleHead { kernel_frames, user_frames, mappings, kind: kind::SAMPLE, ..SampleHead::new_zeroed_head() }
+    }
+
+    impl SampleHead {
+        fn new_zeroed_head() -> Self {
+            <Self as zerocopy::FromZeros>::new_zeroed()
+        }
+    }
+
+    fn words(head: &SampleHead, words: &[u64]) -> Vec<u64> {
+        let mut out: Vec<u64> = head.as_bytes().chunks(8).map(|c| u64::from_ne_bytes(c.try_into().unwrap())).collect();
+        out.extend_from_slice(words);
+        out
+    }
+
+    #[test]
+    fn a_sample_has_kernel_frames_then_user_frames_then_mappings() {
+        let record = words(&head(1, 2, 1), &[0xffff_ffff_8000_0000, 0x1000, 0x1010, 0x1000, 0x2000, 0, 7, 5, 1, 9]);
+        let Record::Sample(sample) = Record::parse(record.as_bytes()).unwrap() else { panic!("not a sample") };
+        assert_eq!(sample.kernel, [0xffff_ffff_8000_0000]);
+        assert_eq!(sample.user, [0x1000, 0x1010]);
+        assert_eq!((sample.mappings[0].start, sample.mappings[0].end, sample.mappings[0].ino), (0x1000, 0x2000, 7));
+    }
+
+    #[test]
+    fn a_sample_that_promises_more_than_it_holds_is_malformed() {
+        let record = words(&head(1, 200, 0), &[0; 4]);
+        assert!(Record::parse(record.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn names_are_sent_leaf_first() {
+        let head = PathHead { kind: kind::PATH, names: 3, bytes: 16, tgid: 1, ino: 2, dev: 3, version: 4 };
+        let mut bytes = head.as_bytes().to_vec();
+        bytes.extend_from_slice(b"libc.so\0lib\0usr\0");
+        let aligned: Vec<u64> = bytes.chunks(8).map(|c| u64::from_ne_bytes(c.try_into().unwrap())).collect();
+        let Record::Path(path) = Record::parse(aligned.as_bytes()).unwrap() else { panic!("not a path") };
+        assert_eq!(path.path, "/usr/lib/libc.so");
+    }
+
+    #[test]
+    fn no_bytes_and_unknown_kinds_are_malformed() {
+        assert_eq!(Record::parse(&[]).unwrap_err(), Malformed { kind: 0, len: 0 });
+        assert_eq!(Record::parse(&[99, 0]).unwrap_err(), Malformed { kind: 99, len: 2 });
+    }
+}
