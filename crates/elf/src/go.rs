@@ -13,3 +13,6 @@ mod pc_values;
 mod table;
 
 pub use table::{GoFunction, Pclntab, Version};
+
+#[cfg(test)]
+mod tests;
