@@ -1,0 +1,100 @@
+//! The names in one ELF file, looked up by place in the file.
+
+use elf::{Elf, FileOffset, ParseError, Pclntab, Problem, ReadAt, Segment, Svma};
+
+use crate::table::Table;
+
+/// The functions of one file. The file stays open: names are read from it when they are asked for.
+#[derive(Debug)]
+pub struct Symbols<R> {
+    reader: R,
+    segments: Box<[Segment]>,
+    table: Option<Table>,
+    go: Option<Pclntab>,
+}
+
+/// What a byte of code belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// The name as the file has it, mangled.
+    pub name: String,
+    /// Where in the file the function begins.
+    pub start: FileOffset,
+    /// The source file, where the table of names knows it (Go).
+    pub file: Option<String>,
+    /// The line of the byte, where the table of names knows it (Go).
+    pub line: Option<u32>,
+}
+
+impl<R: ReadAt> Symbols<R> {
+    /// Parses a file and reads its functions. The file may be the bytes of a vDSO.
+    pub fn open(reader: R) -> Result<(Self, Vec<Problem>), ParseError> {
+        let (elf, mut problems) = Elf::parse(reader)?;
+        let (symbols, more) = Self::of(elf);
+        problems.extend(more);
+        Ok((symbols, problems))
+    }
+
+    /// Reads the functions of a file that is parsed already.
+    pub fn of(elf: Elf<R>) -> (Self, Vec<Problem>) {
+        let (go, mut problems) = Pclntab::find(&elf);
+        let (source, more) = elf.function_table();
+        problems.extend(more);
+        // In Go's text its own table knows more: a C linker leaves one symbol for all of it.
+        let in_go = |address: Svma| go.as_ref().is_some_and(|go| address >= go.range().0 && address < go.range().1);
+        let table = source.map(|source| {
+            let (table, too_far) = Table::build(&elf, source, in_go);
+            if too_far > 0 {
+                let reason = "functions more than 4 GiB behind the first code were left out";
+                problems.push(Problem::Malformed { what: "the symbol table", reason });
+            }
+            table
+        });
+        let table = table.filter(|table| table.len() > 0);
+        let segments = elf.segments().iter().filter(|segment| segment.is_code()).copied().collect();
+        (Self { segments, table, go, reader: elf.into_reader() }, problems)
+    }
+
+    /// The function that has this byte of the file.
+    pub fn lookup(&self, offset: FileOffset) -> Option<Symbol> {
+        self.lookup_go(offset).or_else(|| {
+            let (name, start) = self.table.as_ref()?.lookup(&self.reader, offset)?;
+            Some(Symbol { name: String::from_utf8_lossy(&name).into_owned(), start, file: None, line: None })
+        })
+    }
+
+    fn lookup_go(&self, offset: FileOffset) -> Option<Symbol> {
+        let pc = self.svma(offset)?;
+        let found = self.go.as_ref()?.lookup(&self.reader, pc)?;
+        let start = FileOffset(offset.0.checked_sub(pc.0.checked_sub(found.start.0)?)?);
+        Some(Symbol { name: found.name, start, file: found.file, line: found.line })
+    }
+
+    /// The address of a byte of code as the file states it.
+    pub fn svma(&self, offset: FileOffset) -> Option<Svma> {
+        self.segments.iter().find_map(|segment| {
+            let at = offset.0.checked_sub(segment.offset.0).filter(|&at| at < segment.file_size)?;
+            segment.address.0.checked_add(at).map(Svma)
+        })
+    }
+
+    /// True when Go made the file.
+    pub fn is_go(&self) -> bool {
+        self.go.is_some()
+    }
+
+    /// How many functions are in the table of names; Go's own table is not counted.
+    pub fn len(&self) -> usize {
+        self.table.as_ref().map_or(0, Table::len)
+    }
+
+    /// True when no name can be found here.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_none() && self.go.is_none()
+    }
+
+    /// What it takes of the heap, for the budget.
+    pub fn heap_bytes(&self) -> usize {
+        self.table.as_ref().map_or(0, Table::heap_bytes) + size_of_val(&*self.segments)
+    }
+}

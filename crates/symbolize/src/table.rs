@@ -1,0 +1,183 @@
+//! The functions of one file, sorted by place: twelve bytes for each, names left in the file.
+
+use std::cmp::Reverse;
+
+use elf::{Binding, Elf, FileOffset, Function, ReadAt, Svma, SymbolTable};
+
+use crate::alias;
+
+/// How many entries before the nearest one are asked whether they reach as far as the address: a function may have parts
+/// of others inside, but not deeply.
+const NESTING: usize = 8;
+
+/// A name in the file, and the bytes it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    /// Bytes from the table's base.
+    start: u32,
+    /// The number of bytes; while the table is built, its three upper bits are the [`rank`].
+    size: u32,
+    /// Where the name is among the strings of the file's table.
+    name: u32,
+}
+
+const _: () = assert!(size_of::<Entry>() == 12);
+
+const RANK_SHIFT: u32 = 29;
+const LARGEST: u32 = (1 << RANK_SHIFT) - 1;
+
+/// The functions of one file.
+#[derive(Debug)]
+pub(crate) struct Table {
+    source: SymbolTable,
+    base: u64,
+    entries: Box<[Entry]>,
+}
+
+/// A range of the file that holds code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Code {
+    start: u64,
+    end: u64,
+}
+
+impl Table {
+    /// Reads the functions of `source`. Those that `skip` tells are left out, as are those whose place is too far from the
+    /// first code of the file to be written in four bytes; how many these were comes back too.
+    pub(crate) fn build<R: ReadAt>(elf: &Elf<R>, source: SymbolTable, skip: impl Fn(Svma) -> bool) -> (Self, usize) {
+        let code = code_ranges(elf);
+        let base = code.first().map_or(0, |code| code.start);
+        let mut too_far = 0;
+        let place = |function: &Function| {
+            let offset = code_offset(elf, function.address).filter(|_| !skip(function.address))?;
+            offset.0.checked_sub(base)
+        };
+
+        let mut count = 0;
+        elf.for_each_function(&source, |function| count += usize::from(place(&function).is_some()));
+        let mut entries = Vec::with_capacity(count);
+        elf.for_each_function(&source, |function| {
+            let Some(start) = place(&function) else { return };
+            let Ok(start) = u32::try_from(start) else {
+                too_far += 1;
+                return;
+            };
+            let is_name = |name: Vec<u8>| !name.is_empty() && !name.starts_with(b".L") && !name.starts_with(b"$");
+            if !function.typed && !source.name(elf.reader(), function.name).is_some_and(is_name) {
+                return;
+            }
+            let size = u32::try_from(function.size).unwrap_or(LARGEST).min(LARGEST);
+            entries.push(Entry { start, size: size | (rank(&function) << RANK_SHIFT), name: function.name });
+        });
+
+        entries.sort_unstable_by_key(|entry| (entry.start, Reverse(entry.size >> RANK_SHIFT), entry.name));
+        keep_one_name(&mut entries, &source, elf.reader());
+        settle_sizes(&mut entries, base, &code);
+        entries.shrink_to_fit();
+        (Self { source, base, entries: entries.into_boxed_slice() }, too_far)
+    }
+
+    /// How many functions it has.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What it takes of the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.entries)
+    }
+
+    /// The function that has this byte of the file: its name and where it starts.
+    pub(crate) fn lookup(&self, reader: &impl ReadAt, offset: FileOffset) -> Option<(Vec<u8>, FileOffset)> {
+        let at = u32::try_from(offset.0.checked_sub(self.base)?).ok()?;
+        let after = self.entries.partition_point(|entry| entry.start <= at);
+        let entry = self.entries[..after].iter().rev().take(NESTING).find(|entry| at - entry.start < entry.size)?;
+        let name = self.source.name(reader, entry.name).filter(|name| !name.is_empty())?;
+        Some((name, FileOffset(self.base + u64::from(entry.start))))
+    }
+}
+
+/// How good a name is among those of one address: of a known size, called a function, strongly bound; three bits.
+fn rank(function: &Function) -> u32 {
+    let sized = if function.size > 0 { 4 } else { 0 };
+    let bound = match function.binding {
+        Binding::Global => 2,
+        Binding::Weak => 1,
+        Binding::Local => 0,
+    };
+    // A label without a type is the weakest, whatever its binding.
+    if function.typed { sized + 1 + bound.min(2) } else { sized }
+}
+
+/// Of the entries with one start, leaves the one to show.
+fn keep_one_name(entries: &mut Vec<Entry>, source: &SymbolTable, reader: &impl ReadAt) {
+    let mut kept = 0;
+    let mut from = 0;
+    while from < entries.len() {
+        let first = entries[from];
+        let same_start = entries[from..].iter().take_while(|entry| entry.start == first.start).count();
+        let same_rank = entries[from..from + same_start].iter();
+        let same_rank = same_rank.take_while(|entry| entry.size >> RANK_SHIFT == first.size >> RANK_SHIFT);
+        let mut best = first;
+        if same_rank.clone().any(|entry| entry.name != first.name) {
+            let mut best_name = source.name(reader, first.name).unwrap_or_default();
+            for entry in same_rank.skip(1) {
+                let name = source.name(reader, entry.name).unwrap_or_default();
+                if best_name.is_empty() || (!name.is_empty() && alias::compare(&name, &best_name).is_lt()) {
+                    (best, best_name) = (*entry, name);
+                }
+            }
+        }
+        entries[kept] = best;
+        kept += 1;
+        from += same_start;
+    }
+    entries.truncate(kept);
+}
+
+/// Takes the ranks out of the sizes, and gives those without a size one: up to the next function or the end of the section.
+/// One that lies inside a function of known size is a label of that function and is dropped.
+fn settle_sizes(entries: &mut Vec<Entry>, base: u64, code: &[Code]) {
+    let mut covered = 0;
+    let mut kept = 0;
+    for index in 0..entries.len() {
+        let mut entry = entries[index];
+        entry.size &= LARGEST;
+        if entry.size == 0 {
+            if entry.start < covered {
+                continue;
+            }
+            let at = base + u64::from(entry.start);
+            let range = code.partition_point(|code| code.start <= at).checked_sub(1).map(|index| code[index]);
+            let end = range.filter(|range| at < range.end).map_or(at, |range| range.end);
+            let room = u32::try_from(end - at).unwrap_or(LARGEST).min(LARGEST);
+            entry.size = entries.get(index + 1).map_or(room, |next| room.min(next.start - entry.start));
+        } else {
+            covered = covered.max(entry.start.saturating_add(entry.size));
+        }
+        entries[kept] = entry;
+        kept += 1;
+    }
+    entries.truncate(kept);
+}
+
+/// Where an address of code is in the file.
+fn code_offset<R>(elf: &Elf<R>, address: Svma) -> Option<FileOffset> {
+    elf.segments().iter().filter(|segment| segment.is_code()).find_map(|segment| {
+        let at = address.0.checked_sub(segment.address.0)?;
+        (at < segment.file_size).then(|| FileOffset(segment.offset.0.saturating_add(at)))
+    })
+}
+
+/// The sections of code by place, or the segments of a file without sections.
+fn code_ranges<R>(elf: &Elf<R>) -> Vec<Code> {
+    let range = |start: u64, size: u64| Code { start, end: start.saturating_add(size) };
+    let segments = elf.segments().iter().filter(|segment| segment.is_code());
+    let mut code: Vec<_> = segments.clone().map(|segment| range(segment.offset.0, segment.file_size)).collect();
+    let sections =
+        elf.sections().iter().filter(|section| section.is_code() && section.is_loaded() && section.has_bytes());
+    // Symbols may lie before the first section, so the segments stay as a base; the nearest start decides.
+    code.extend(sections.map(|section| range(section.offset.0, section.size)));
+    code.sort_unstable_by_key(|code| (code.start, Reverse(code.end)));
+    code
+}
