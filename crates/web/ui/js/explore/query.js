@@ -1,0 +1,84 @@
+// @ts-check
+/** What Explore asks for one picture: the timeline, the host beside it, and the profile. */
+
+import { selectMergeProfile, selectSeries } from '../api.js';
+import { selectorText } from '../selector.js';
+import { resolve } from '../time.js';
+import { bucketsOf, covered, gridOf, queryOf } from '../timeline/buckets.js';
+
+/** @typedef {import('../state.js').State} State */
+/** @typedef {import('../timeline/buckets.js').Buckets} Buckets */
+
+/**
+ * @typedef {object} Answer
+ * @property {import('../time.js').Range} range
+ * @property {number} now ms, when it was asked
+ * @property {Buckets} part
+ * @property {Buckets | null} host null when the selection is the host
+ * @property {number} hostValue sum over the host in the range
+ * @property {number} partValue sum over the selection in the range
+ * @property {{ start: number, end: number } | null} held the part of the range that holds data of the host
+ * @property {number} seconds length of the range, less what lies before the first data and after the last
+ */
+
+/** Buckets a timeline holds at most. */
+const MOST = 400;
+
+/**
+ * @param {State} state
+ * @param {AbortSignal} signal
+ * @returns {Promise<{ answer: Answer, bytes: ArrayBuffer }>}
+ */
+export async function ask(state, signal) {
+  const now = Date.now();
+  const range = resolve(state.from, state.to, now);
+  const grid = gridOf(range.start, range.end, MOST);
+  const selector = selectorText(state.matchers);
+  const base = { type: state.type, ...queryOf(grid) };
+  const [part, host, bytes] = await Promise.all([
+    selectSeries({ ...base, selector }, signal),
+    selector === '{}' ? null : selectSeries({ ...base, selector: '{}' }, signal),
+    selectMergeProfile({ type: state.type, selector, start: Math.floor(range.start), end: Math.ceil(range.end) }, signal),
+  ]);
+  const partBuckets = bucketsOf(part, grid);
+  const hostBuckets = host ? bucketsOf(host, grid) : null;
+  const held = covered(hostBuckets ?? partBuckets);
+  const from = Math.max(range.start, held?.start ?? range.start);
+  const to = Math.min(range.end, now, held?.end ?? range.end);
+  const answer = {
+    range, now, part: partBuckets, host: hostBuckets, held, partValue: sum(partBuckets), hostValue: sum(hostBuckets ?? partBuckets),
+    seconds: Math.max(1, (to - from) / 1000),
+  };
+  return { answer, bytes };
+}
+
+/** @param {Buckets} buckets */
+function sum(buckets) {
+  let total = 0;
+  for (const value of buckets.values) if (!Number.isNaN(value)) total += value;
+  return total;
+}
+
+/**
+ * Where the selection has data nearest to an empty range, looking a week back; null when nowhere.
+ * @param {State} state
+ * @param {import('../time.js').Range} range
+ * @param {AbortSignal} signal
+ * @returns {Promise<{ start: number, end: number, before: boolean } | null>}
+ */
+export async function nearest(state, range, signal) {
+  const now = Date.now();
+  const grid = gridOf(now - 7 * 86_400_000, now, 700);
+  const found = await selectSeries({ type: state.type, selector: selectorText(state.matchers), ...queryOf(grid) }, signal);
+  const { grid: g, values } = bucketsOf(found, grid);
+  const size = g.step * 1000;
+  /** @type {{ start: number, end: number, before: boolean, distance: number } | null} */
+  let best = null;
+  for (let i = 0; i < values.length; i += 1) {
+    if (Number.isNaN(values[i])) continue;
+    const start = g.start + i * size;
+    const distance = Math.max(0, start - range.end, range.start - (start + size));
+    if (!best || distance < best.distance) best = { start, end: start + size, before: start + size <= range.start, distance };
+  }
+  return best;
+}

@@ -1,0 +1,403 @@
+// @ts-check
+/**
+ * pprof bytes → frames and stacks.
+ *
+ * In: an uncompressed `perftools.profiles.Profile`. Out: {@link Decoded}: one entry per distinct frame (name, file and module), and the
+ * stacks as one run of frame indices, root first, inlined functions spelled out. Malformed bytes throw with a message fit to be shown.
+ */
+
+import { Reader } from './../proto.js';
+import { KINDS, SHADES, kindOf, packageOf } from './kinds.js';
+import { hashText } from './hash.js';
+
+/**
+ * @typedef {object} Frames one entry per distinct frame, columns side by side
+ * @property {number} count
+ * @property {string[]} name
+ * @property {string[]} file source file, '' when unknown
+ * @property {string[]} module file of the mapping, '' when unknown
+ * @property {string[]} buildId
+ * @property {Uint8Array} kind index into KINDS
+ * @property {Uint8Array} shade which of the kind's shades
+ * @property {Uint32Array} idLow stable over profiles: a hash of name, file and module
+ * @property {Uint32Array} idHigh
+ */
+
+/**
+ * @typedef {object} Stacks
+ * @property {number} count
+ * @property {Uint32Array} start where stack i begins in `frame`; one more entry than stacks
+ * @property {Int32Array} frame root first
+ * @property {Int32Array} line source line, 0 when unknown
+ * @property {Float64Array} value
+ */
+
+/** @typedef {{ frames: Frames, stacks: Stacks, period: number, unit: string }} Decoded */
+
+/**
+ * @param {Uint8Array} buffer
+ * @returns {Decoded}
+ */
+export function decode(buffer) {
+  const parts = outline(buffer);
+  const text = strings(buffer, parts.strings);
+  const mappings = readMappings(buffer, parts.mappings, text);
+  const functions = readFunctions(buffer, parts.functions);
+  const frames = new FrameTable(text, mappings, functions);
+  const locations = readLocations(buffer, parts.locations, frames);
+  const stacks = readSamples(buffer, parts.samples, locations, frames.length);
+  const unit = parts.unit ? text(parts.unit) : '';
+  return { frames: frames.finish(), stacks, period: parts.period, unit };
+}
+
+/**
+ * Where each message of the profile lies.
+ * @param {Uint8Array} buffer
+ */
+function outline(buffer) {
+  const parts = {
+    samples: /** @type {number[]} */ ([]), mappings: /** @type {number[]} */ ([]), locations: /** @type {number[]} */ ([]),
+    functions: /** @type {number[]} */ ([]), strings: /** @type {number[]} */ ([]), period: 0, unit: 0,
+  };
+  const kept = /** @type {Record<number, number[]>} */ ({ 2: parts.samples, 3: parts.mappings, 4: parts.locations, 5: parts.functions, 6: parts.strings });
+  const reader = new Reader(buffer);
+  while (reader.next()) {
+    const list = kept[reader.field];
+    if (list && reader.wire === 2) {
+      const length = reader.length();
+      list.push(reader.at, reader.at + length);
+      reader.at += length;
+    } else if (reader.field === 1 && reader.wire === 2) {
+      const length = reader.length();
+      const inner = new Reader(buffer, reader.at, reader.at + length);
+      while (inner.next()) {
+        if (inner.field === 2 && inner.wire === 0) parts.unit = inner.low();
+        else inner.skip();
+      }
+      reader.at += length;
+    } else if (reader.field === 12 && reader.wire === 0) parts.period = reader.number();
+    else reader.skip();
+  }
+  return parts;
+}
+
+/**
+ * The string table, each string decoded when first asked for.
+ * @param {Uint8Array} buffer
+ * @param {number[]} spans
+ * @returns {(index: number) => string}
+ */
+function strings(buffer, spans) {
+  const decoder = new TextDecoder();
+  /** @type {(string | undefined)[]} */
+  const known = new Array(spans.length / 2);
+  return (index) => {
+    const have = known[index];
+    if (have !== undefined) return have;
+    const start = spans[2 * index];
+    const made = start === undefined ? '' : decoder.decode(buffer.subarray(start, spans[2 * index + 1]));
+    known[index] = made;
+    return made;
+  };
+}
+
+/** @typedef {{ startLow: number, startHigh: number, offset: bigint, file: string, buildId: string }} Mapping */
+
+/**
+ * @param {Uint8Array} buffer
+ * @param {number[]} spans
+ * @param {(index: number) => string} text
+ * @returns {Map<number, Mapping>}
+ */
+function readMappings(buffer, spans, text) {
+  const found = new Map();
+  for (let i = 0; i < spans.length; i += 2) {
+    const reader = new Reader(buffer, spans[i], spans[i + 1]);
+    const mapping = { startLow: 0, startHigh: 0, offset: 0n, file: '', buildId: '' };
+    let id = 0;
+    while (reader.next()) {
+      if (reader.wire !== 0) {
+        reader.skip();
+        continue;
+      }
+      const low = reader.low();
+      if (reader.field === 1) id = low;
+      else if (reader.field === 2) [mapping.startLow, mapping.startHigh] = [low, reader.high];
+      else if (reader.field === 4) mapping.offset = join(low, reader.high);
+      else if (reader.field === 5) mapping.file = text(low);
+      else if (reader.field === 6) mapping.buildId = text(low);
+    }
+    found.set(id, mapping);
+  }
+  return found;
+}
+
+/**
+ * @param {number} low
+ * @param {number} high
+ */
+function join(low, high) {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
+
+/**
+ * @param {Uint8Array} buffer
+ * @param {number[]} spans
+ * @returns {Map<number, [name: number, file: number]>}
+ */
+function readFunctions(buffer, spans) {
+  const found = new Map();
+  for (let i = 0; i < spans.length; i += 2) {
+    const reader = new Reader(buffer, spans[i], spans[i + 1]);
+    let id = 0;
+    let name = 0;
+    let system = 0;
+    let file = 0;
+    while (reader.next()) {
+      if (reader.wire !== 0) {
+        reader.skip();
+        continue;
+      }
+      const value = reader.low();
+      if (reader.field === 1) id = value;
+      else if (reader.field === 2) name = value;
+      else if (reader.field === 3) system = value;
+      else if (reader.field === 4) file = value;
+    }
+    found.set(id, [name || system, file]);
+  }
+  return found;
+}
+
+/** Locations spelled out: location id → its frames, root first. */
+class Locations {
+  /** @type {Map<number, number>} id → index */
+  index = new Map();
+  /** @type {number[]} where location i begins in `frame` */
+  start = [0];
+  /** @type {number[]} */
+  frame = [];
+  /** @type {number[]} */
+  line = [];
+}
+
+/**
+ * @param {Uint8Array} buffer
+ * @param {number[]} spans
+ * @param {FrameTable} frames
+ */
+function readLocations(buffer, spans, frames) {
+  const locations = new Locations();
+  /** @type {number[]} */
+  const lines = [];
+  for (let i = 0; i < spans.length; i += 2) {
+    const reader = new Reader(buffer, spans[i], spans[i + 1]);
+    let id = 0;
+    let mapping = 0;
+    let low = 0;
+    let high = 0;
+    lines.length = 0;
+    while (reader.next()) {
+      if (reader.field === 4 && reader.wire === 2) {
+        const length = reader.length();
+        const inner = new Reader(buffer, reader.at, reader.at + length);
+        let fn = 0;
+        let line = 0;
+        while (inner.next()) {
+          if (inner.wire === 0 && inner.field === 1) fn = inner.low();
+          else if (inner.wire === 0 && inner.field === 2) line = inner.low();
+          else inner.skip();
+        }
+        lines.push(fn, line);
+        reader.at += length;
+      } else if (reader.wire === 0) {
+        const value = reader.low();
+        if (reader.field === 1) id = value;
+        else if (reader.field === 2) mapping = value;
+        else if (reader.field === 3) [low, high] = [value, reader.high];
+      } else reader.skip();
+    }
+    locations.index.set(id, locations.start.length - 1);
+    for (let l = lines.length - 2; l >= 0; l -= 2) {
+      locations.frame.push(frames.named(mapping, lines[l] ?? 0, low, high));
+      locations.line.push(lines[l + 1] ?? 0);
+    }
+    if (lines.length === 0) {
+      locations.frame.push(frames.unnamed(mapping, low, high));
+      locations.line.push(0);
+    }
+    locations.start.push(locations.frame.length);
+  }
+  return locations;
+}
+
+/**
+ * @param {Uint8Array} buffer
+ * @param {number[]} spans
+ * @param {Locations} locations
+ * @param {number} frameCount
+ * @returns {Stacks}
+ */
+function readSamples(buffer, spans, locations, frameCount) {
+  const count = spans.length / 2;
+  const start = new Uint32Array(count + 1);
+  const value = new Float64Array(count);
+  let frame = new Int32Array(Math.max(1024, frameCount * 8));
+  let line = new Int32Array(frame.length);
+  let used = 0;
+  /** @type {number[]} */
+  const ids = [];
+  for (let i = 0; i < count; i += 1) {
+    const reader = new Reader(buffer, spans[2 * i], spans[2 * i + 1]);
+    ids.length = 0;
+    let seen = 0;
+    while (reader.next()) {
+      if (reader.field !== 1 && reader.field !== 2) {
+        reader.skip();
+        continue;
+      }
+      const end = reader.wire === 2 ? reader.length() + reader.at : -1;
+      do {
+        if (reader.field === 1) ids.push(reader.low());
+        else {
+          const number = reader.number();
+          if (seen === 0) value[i] = number;
+          seen += 1;
+        }
+      } while (reader.at < end);
+    }
+    for (let k = ids.length - 1; k >= 0; k -= 1) {
+      const location = locations.index.get(ids[k] ?? 0);
+      if (location === undefined) continue;
+      const from = locations.start[location] ?? 0;
+      const to = locations.start[location + 1] ?? from;
+      if (used + to - from > frame.length) {
+        frame = grown(frame, used + to - from);
+        line = grown(line, used + to - from);
+      }
+      for (let f = from; f < to; f += 1) {
+        frame[used] = locations.frame[f] ?? 0;
+        line[used] = locations.line[f] ?? 0;
+        used += 1;
+      }
+    }
+    start[i + 1] = used;
+  }
+  return { count, start, frame: frame.slice(0, used), line: line.slice(0, used), value };
+}
+
+/**
+ * @param {Int32Array} array
+ * @param {number} needed
+ */
+function grown(array, needed) {
+  const larger = new Int32Array(Math.max(needed, array.length * 2));
+  larger.set(array);
+  return larger;
+}
+
+/** Interns frames: equal name, file and module are one. */
+class FrameTable {
+  /** @type {Map<string, number>} */
+  #byText = new Map();
+  /** @type {Map<number, number>} mapping and function → frame */
+  #byPair = new Map();
+  /** @type {string[]} */
+  #name = [];
+  /** @type {string[]} */
+  #file = [];
+  /** @type {string[]} */
+  #module = [];
+  /** @type {string[]} */
+  #buildId = [];
+  /** @type {number[]} */
+  #kind = [];
+
+  /**
+   * @param {(index: number) => string} text
+   * @param {Map<number, Mapping>} mappings
+   * @param {Map<number, [name: number, file: number]>} functions
+   */
+  constructor(text, mappings, functions) {
+    this.text = text;
+    this.mappings = mappings;
+    this.functions = functions;
+  }
+
+  get length() {
+    return this.#name.length;
+  }
+
+  /**
+   * @param {number} mappingId
+   * @param {number} functionId
+   * @param {number} low
+   * @param {number} high
+   */
+  named(mappingId, functionId, low, high) {
+    const pair = functionId * 65_536 + mappingId;
+    const have = mappingId < 65_536 ? this.#byPair.get(pair) : undefined;
+    if (have !== undefined) return have;
+    const [name, file] = this.functions.get(functionId) ?? [0, 0];
+    if (name === 0) return this.unnamed(mappingId, low, high);
+    const made = this.#intern(this.text(name), this.text(file), this.mappings.get(mappingId), true);
+    this.#byPair.set(pair, made);
+    return made;
+  }
+
+  /**
+   * @param {number} mappingId
+   * @param {number} low
+   * @param {number} high
+   */
+  unnamed(mappingId, low, high) {
+    const mapping = this.mappings.get(mappingId);
+    const address = join(low, high);
+    if (!mapping) return this.#intern(`0x${address.toString(16)}`, '', undefined, false);
+    const start = join(mapping.startLow, mapping.startHigh);
+    const offset = address >= start ? address - start + mapping.offset : address;
+    const file = mapping.file.slice(mapping.file.lastIndexOf('/') + 1) || '[anonymous]';
+    return this.#intern(`${file}+0x${offset.toString(16)}`, '', mapping, false);
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} file
+   * @param {Mapping | undefined} mapping
+   * @param {boolean} named
+   */
+  #intern(name, file, mapping, named) {
+    const module = mapping?.file ?? '';
+    const key = `${name}\0${file}\0${module}`;
+    const have = this.#byText.get(key);
+    if (have !== undefined) return have;
+    const made = this.#name.length;
+    this.#byText.set(key, made);
+    this.#name.push(name);
+    this.#file.push(file);
+    this.#module.push(module);
+    this.#buildId.push(mapping?.buildId ?? '');
+    this.#kind.push(kindOf(name, file, module, mapping?.startHigh ?? 0, named));
+    return made;
+  }
+
+  /** @returns {Frames} */
+  finish() {
+    const count = this.#name.length;
+    const frames = {
+      count, name: this.#name, file: this.#file, module: this.#module, buildId: this.#buildId, kind: Uint8Array.from(this.#kind),
+      shade: new Uint8Array(count), idLow: new Uint32Array(count), idHigh: new Uint32Array(count),
+    };
+    for (let i = 0; i < count; i += 1) {
+      const name = this.#name[i] ?? '';
+      const file = this.#file[i] ?? '';
+      const module = this.#module[i] ?? '';
+      const kind = this.#kind[i] ?? 0;
+      frames.shade[i] = KINDS[kind]?.spread === 0 ? 0 : hashText(packageOf(name, file, module, kind)).low % SHADES;
+      const id = hashText(`${name}\0${file}\0${module}`);
+      frames.idLow[i] = id.low;
+      frames.idHigh[i] = id.high;
+    }
+    return frames;
+  }
+}
