@@ -3,6 +3,7 @@
 //
 //	our binary ──push.v1──▶ peer serve ──▶ a JSON line a profile, N.pb.gz
 //	our binary ◀─querier.v1── peer query, peer matrix
+//	our binary ◀─querier.v1── peer query, peer matrix
 //	a pprof file ──▶ peer pprof        /metrics ──▶ peer promtext
 //
 // Everything it prints on standard output is JSON, an object a line. Status 0: all well; 1: what was checked is wrong; 2: wrong usage.
@@ -33,6 +34,8 @@ type command struct {
 
 var commands = []command{
 	{"serve", "receive pushes as a Pyroscope server does", runServe},
+	{"query", "ask a Pyroscope query API with the generated clients", runQuery},
+	{"matrix", "check the status codes of a Pyroscope query API", runMatrix},
 	{"pprof", "read a pprof file with google/pprof", runPprof},
 	{"promtext", "read metrics text with Prometheus's parsers", runPromtext},
 }

@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,18 +15,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/grafana/pyroscope/api/gen/proto/go/push/v1/pushv1connect"
-	"golang.org/x/net/http2"
 )
-
-// h2c is a client that speaks HTTP/2 without TLS from the first byte.
-func h2c() *http.Client {
-	return &http.Client{Transport: &http2.Transport{
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, address)
-		},
-	}}
-}
 
 func TestServeFromFirstLineToSummary(t *testing.T) {
 	folder := t.TempDir()
@@ -54,7 +41,7 @@ func TestServeFromFirstLineToSummary(t *testing.T) {
 	}()
 	waitFor(t, filepath.Join(folder, "1.pb.gz"))
 	// gRPC needs HTTP/2.
-	client := pushv1connect.NewPusherServiceClient(h2c(), url, connect.WithGRPC())
+	client := pushv1connect.NewPusherServiceClient(&http.Client{Transport: transport(true, "")}, url, connect.WithGRPC())
 	if _, err := client.Push(context.Background(), connect.NewRequest(message(t, sampleProfile()))); err != nil {
 		t.Error(err)
 	}
