@@ -1,0 +1,17 @@
+//! Behaviour of Go's standard library that configurations and messages rely on.
+//!
+//! - [`chars`]: which characters are letters, digits and printable.
+//! - [`quote`]: text in Go's quotes, as error messages show it.
+//! - [`number`]: numbers from and to text.
+//! - [`duration`] such as `1h30m0s`.
+//! - [`sprintf`]: the verbs of `string.format`.
+//! - [`json`]: reading and writing JSON as Go's `encoding/json` does.
+//! - [`url`]: query escaping.
+//! - [`regex`]: RE2 patterns for Rust's regex crate.
+
+pub mod chars;
+pub mod duration;
+pub mod float;
+pub mod number;
+pub mod quote;
+pub mod sprintf;
