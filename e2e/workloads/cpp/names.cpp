@@ -54,7 +54,8 @@ template <typename T, std::size_t N> struct Basket {
 
 } // namespace stock
 
-FRAME std::uint64_t checkout(const stock::Basket<std::uint64_t, 3> &basket, std::uint64_t seed)
+// Inline, since the name of a lambda in another function is the compiler's own affair.
+inline FRAME std::uint64_t checkout(const stock::Basket<std::uint64_t, 3> &basket, std::uint64_t seed)
 {
 	auto priced = [](std::uint64_t price) FRAME { return Discount{}(price, "ten percent") + 1; };
 
