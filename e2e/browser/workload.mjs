@@ -120,13 +120,14 @@ export function makeProfile(services, stacks, total, seed = 1) {
       const stack = [];
       const root = roots[roll() < 0.85 ? 0 : roots.length - 1];
       root.forEach((name, d) => stack.push(location(mapping, name, fileOf(service, name, ext), 100 + d)));
-      const depth = 3 + Math.floor(roll() * 18);
-      let at = Math.floor(roll() ** 2 * pieces.length);
+      const depth = 3 + Math.floor(roll() * roll() * 22);
+      let at = Math.floor(roll() ** 2 * 4);
       for (let d = 0; d < depth; d += 1) {
-        const variant = count > 3000 && roll() < 0.35 ? `.func${1 + Math.floor(roll() * 12)}` : '';
+        const variant = count > 3000 && roll() < 0.3 ? `.func${1 + Math.floor(roll() * 12)}` : '';
         const name = pieces[at] + (ext === 'go' ? variant : ext === 'rs' && variant ? `::{{closure}}` : variant.replace('.', '_'));
         stack.push(location(mapping, name, fileOf(service, pieces[at], ext), 40 + ((at * 37 + d) % 400)));
-        at = (at + 1 + Math.floor(roll() ** 3 * pieces.length)) % pieces.length;
+        // A function calls a few others, one of them most of the time.
+        at = (at * 3 + 1 + Math.floor(roll() ** (stacks > 5000 ? 2 : 4) * 4)) % pieces.length;
       }
       if (service === 'recommender' && roll() < 0.16) for (let d = 0; d < 2; d += 1) stack.push(location(6, '', '', 0x4000 + Math.floor(roll() * 40) * 0x30));
       if (service !== 'kernel' && roll() < 0.3) {
@@ -136,7 +137,7 @@ export function makeProfile(services, stacks, total, seed = 1) {
         call.slice(0, upTo).forEach((name) => stack.push(location(0, name, '', 0)));
       }
       made.push(stack.reverse());
-      weights.push(roll() ** 4 + 0.002);
+      weights.push(roll() ** 3 + 0.02);
     }
     const sum = weights.reduce((a, b) => a + b, 0);
     made.forEach((stack, i) => samples.push({ stack, value: Math.max(1, Math.round((weights[i] / sum) * total * (share / shares))) }));

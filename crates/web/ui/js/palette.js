@@ -44,12 +44,12 @@ function make(dark) {
   return dark
     ? {
         text: [236, 237, 242], ground: [19, 20, 24], fills: family(false), faded: family(true), match: oklch(0.47, 0.15, 12), root: oklch(0.33, 0.008, 280),
-        small: oklch(0.30, 0.006, 280), hatch: oklch(0.47, 0.008, 280), mark: oklch(0.76, 0.14, 12), area: oklch(0.34, 0.075, 12), host: oklch(0.30, 0.008, 280),
+        small: oklch(0.30, 0.006, 280), hatch: oklch(0.47, 0.008, 280), mark: oklch(0.76, 0.14, 12), area: oklch(0.29, 0.05, 12), host: oklch(0.30, 0.008, 280),
         axis: oklch(0.30, 0.006, 280), faint: oklch(0.70, 0.012, 280),
       }
     : {
-        text: [24, 25, 30], ground: [255, 255, 255], fills: family(false), faded: family(true), match: oklch(0.80, 0.135, 12), root: oklch(0.90, 0.006, 280),
-        small: oklch(0.915, 0.004, 280), hatch: oklch(0.82, 0.008, 280), mark: oklch(0.47, 0.17, 15), area: oklch(0.90, 0.05, 12), host: oklch(0.93, 0.006, 280),
+        text: [24, 25, 30], ground: [255, 255, 255], fills: family(false), faded: family(true), match: oklch(0.82, 0.115, 12), root: oklch(0.90, 0.006, 280),
+        small: oklch(0.915, 0.004, 280), hatch: oklch(0.82, 0.008, 280), mark: oklch(0.47, 0.17, 15), area: oklch(0.935, 0.028, 12), host: oklch(0.93, 0.006, 280),
         axis: oklch(0.90, 0.006, 280), faint: oklch(0.50, 0.015, 280),
       };
 }

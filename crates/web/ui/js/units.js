@@ -42,7 +42,7 @@ function rate(amount, over) {
 }
 
 /**
- * Three figures that matter, no exponent: 124, 12.4, 1.73, 0.042, 0.0004.
+ * Three figures that matter, no exponent: 124, 12.4, 1.73, 0.042, 0.0004; what is less is said to be so.
  * @param {number} value
  */
 export function figure(value) {
@@ -52,7 +52,7 @@ export function figure(value) {
   if (size >= 1) return value.toFixed(2);
   if (size >= 0.0095) return value.toFixed(3);
   if (size >= 0.00005) return value.toFixed(4);
-  return '0';
+  return size > 0 ? '< 0.0001' : '0';
 }
 
 /**

@@ -61,9 +61,8 @@ export class Explore {
     this.element = h('main', { class: 'explore', 'aria-label': 'Explore' },
       this.progress.element, this.timeline.element,
       h('div', { class: 'line' }, this.labels.element, this.summary),
-      this.strip,
       h('div', { class: 'line tools' }, h('div', { class: 'search-box' }, this.search, this.found), this.panes.crumbs.element, this.legend.element),
-      this.split.element, this.notice);
+      this.strip, this.split.element, this.notice);
     this.search.addEventListener('keydown', (event) => this.#searchKey(event));
     for (const part of [this.split.panes, this.timeline.element]) {
       part.addEventListener('pointerenter', (event) => { if (event.pointerType === 'mouse') this.live.hold(true); });
@@ -194,10 +193,13 @@ export class Explore {
     const empty = built.stacks === 0;
     this.notice.hidden = !empty;
     this.split.element.hidden = empty;
-    if (empty) return;
+    if (empty) {
+      this.strip.hidden = true;
+      return;
+    }
     this.legend.show(built.frames);
     const hostWhole = answer.host && answer.partValue > 0 ? built.value * (answer.hostValue / answer.partValue) : built.value;
-    this.panes.show(built, { measure, seconds: answer.seconds, whole: built.value, host: hostWhole, period: built.period }, state.sandwich || state.focus || name);
+    this.panes.show(built, { measure, seconds: answer.seconds, whole: built.value, host: hostWhole, period: built.period }, state.sandwich || state.focus ? 'all calls' : name);
     this.#find();
     this.#strip(answer, built);
   }
@@ -289,8 +291,8 @@ export class Explore {
     const other = types.find((t) => t !== state.type);
     if (near) {
       const at = clock(near.before ? near.end : near.start, answer.now);
-      const said = near.before ? `It was last seen at ${at}.` : `It started at ${at}.`;
-      const size = Math.max(60_000, near.end - near.start);
+      const said = near.before ? `It was last seen at ${at}.` : near.again ? `It was seen again at ${at}.` : `It started at ${at}.`;
+      const size = answer.range.end - answer.range.start;
       const [s, e] = near.before ? [near.end - size, near.end] : [near.start, near.start + size];
       fill(this.notice, panel(title, [said], [button(`Show ${span(s, e, answer.now)}`, () => this.store.set({ from: String(s), to: String(e) }), true)]));
     } else if (other && !types.includes(state.type)) {
@@ -311,7 +313,7 @@ export class Explore {
    */
   #failed(error, quiet) {
     if (error instanceof DOMException && error.name === 'AbortError') return;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = (error instanceof Error ? error.message : String(error)).replace(/^./, (c) => c.toUpperCase());
     const retry = button('Retry', () => void this.load(false), true);
     if (error instanceof Failure && error.code === 'failed_precondition') {
       this.notice.hidden = false;

@@ -26,6 +26,16 @@ export function sourceOf(frames, tree, node) {
   return `${file}:${min}${max > min ? `–${max}` : ''}`;
 }
 
+/**
+ * The last parts of a path, or of a build id its first letters.
+ * @param {string} text
+ * @param {number} parts
+ */
+function ending(text, parts) {
+  if (parts === 0) return text.slice(0, 18);
+  return text.split('/').slice(-parts).join('/');
+}
+
 export class Foot {
   constructor() {
     this.element = h('div', { class: 'foot', role: 'status', 'aria-live': 'off', 'aria-label': 'Frame' });
@@ -33,7 +43,7 @@ export class Foot {
   }
 
   hint() {
-    fill(this.element, h('span', { class: 'foot-hint', text: 'Click zooms · Shift-click focuses · Right click for more · / searches · ? shows every key' }));
+    fill(this.element, h('span', { class: 'foot-hint', text: matchMedia('(pointer: coarse)').matches ? 'Tap zooms · hold for more' : 'Click zooms · Shift-click focuses · Right click for more · / searches · ? shows every key' }));
   }
 
   /**
@@ -57,17 +67,18 @@ export class Foot {
       pair('self', `${measure.rate(self, seconds)} ${measure.rateUnit}`, share(self, whole)),
       pair('total', `${measure.rate(total, seconds)} ${measure.rateUnit}`, `${measure.total(total)}`),
       pair('', share(total, whole), host > 0 && host > whole * 1.0001 ? `${share(total, host)} of host` : ''),
-      period > 0 ? pair('', `≈ ${count(total / period)} samples`, '') : null,
     ];
+    const samples = period > 0 ? `about ${count(total / period)} samples, ${count(self / period)} of them its own` : '';
     const kind = KINDS[frames.kind[frame] ?? 0];
     const module = frames.module[frame] ?? '';
     const build = frames.buildId[frame] ?? '';
     fill(this.element,
       frame < 0 ? null : h('i', { class: 'swatch', dataset: { kind: kind?.id ?? '' }, title: kind?.name ?? '' }),
       h('span', { class: 'foot-name', text: frame < 0 ? rootName : (frames.name[frame] ?? '') }),
-      ...[sourceOf(frames, tree, node), module, build === '' ? '' : `build ${build.slice(0, 12)}`]
-        .filter((text) => text !== '' && frame >= 0).map((text) => h('span', { class: 'foot-part', text, title: text })),
-      h('span', { class: 'foot-gap' }), ...figures);
+      ...[[sourceOf(frames, tree, node), 2], [module, 1], [build === '' ? '' : `build ${build}`, 0]]
+        .map(([text, parts]) => [String(text), Number(parts)]).filter(([text]) => text !== '' && frame >= 0)
+        .map(([text, parts]) => h('span', { class: 'foot-part', text: ending(String(text), Number(parts)), title: text })),
+      h('span', { class: 'foot-gap' }), h('span', { class: 'foot-figures', title: samples }, ...figures));
   }
 }
 

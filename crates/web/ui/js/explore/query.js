@@ -60,25 +60,42 @@ function sum(buckets) {
 }
 
 /**
- * Where the selection has data nearest to an empty range, looking a week back; null when nowhere.
+ * @typedef {object} Near where data lies nearest to an empty range
+ * @property {number} start ms
+ * @property {number} end ms
+ * @property {boolean} before whether it lies before the range
+ * @property {boolean} again whether there is data on both sides of it
+ */
+
+/**
+ * Where the selection has data nearest to an empty range, looking a week back: roughly first, then to the step of the data.
  * @param {State} state
  * @param {import('../time.js').Range} range
  * @param {AbortSignal} signal
- * @returns {Promise<{ start: number, end: number, before: boolean } | null>}
+ * @returns {Promise<Near | null>} null when there is none
  */
 export async function nearest(state, range, signal) {
   const now = Date.now();
-  const grid = gridOf(now - 7 * 86_400_000, now, 700);
-  const found = await selectSeries({ type: state.type, selector: selectorText(state.matchers), ...queryOf(grid) }, signal);
-  const { grid: g, values } = bucketsOf(found, grid);
-  const size = g.step * 1000;
-  /** @type {{ start: number, end: number, before: boolean, distance: number } | null} */
-  let best = null;
-  for (let i = 0; i < values.length; i += 1) {
-    if (Number.isNaN(values[i])) continue;
-    const start = g.start + i * size;
-    const distance = Math.max(0, start - range.end, range.start - (start + size));
-    if (!best || distance < best.distance) best = { start, end: start + size, before: start + size <= range.start, distance };
-  }
-  return best;
+  const found = async (/** @type {number} */ start, /** @type {number} */ end) => {
+    const grid = gridOf(start, end, 700);
+    return spans(bucketsOf(await selectSeries({ type: state.type, selector: selectorText(state.matchers), ...queryOf(grid) }, signal), grid));
+  };
+  const distance = (/** @type {{ start: number, end: number }} */ s) => Math.max(0, s.start - range.end, range.start - s.end);
+  const closest = (/** @type {{ start: number, end: number }[]} */ all) => all.reduce((a, b) => (distance(b) < distance(a) ? b : a));
+  const rough = await found(now - 7 * 86_400_000, now);
+  if (rough.length === 0) return null;
+  const coarse = closest(rough);
+  const fine = await found(coarse.start, coarse.end);
+  const near = fine.length > 0 ? closest(fine) : coarse;
+  const before = near.end <= range.start;
+  return { ...near, before, again: !before && rough.some((s) => s.end <= range.start) };
+}
+
+/**
+ * The buckets that hold data.
+ * @param {Buckets} buckets
+ */
+function spans({ grid, values }) {
+  const size = grid.step * 1000;
+  return [...values].flatMap((value, i) => (Number.isNaN(value) ? [] : [{ start: grid.start + i * size, end: grid.start + (i + 1) * size }]));
 }

@@ -2,6 +2,7 @@
 /** The table of functions: only the rows that are seen exist, so 100,000 scroll like 100. */
 
 import { fill, h } from '../dom.js';
+import { cutsOf } from '../profile/kinds.js';
 import { figure, share } from '../units.js';
 
 /** @typedef {import('../profile/pprof.js').Frames} Frames */
@@ -42,7 +43,7 @@ export class FunctionTable {
   constructor(told) {
     this.told = told;
     this.heads = COLUMNS.map(([id, name]) => h('div', { class: `th th-${id}`, role: 'columnheader' },
-      h('button', { type: 'button', text: name, on: { click: () => this.#resort(id) } })));
+      h('button', { type: 'button', on: { click: () => this.#resort(id) } }, name, id === 'name' ? null : h('span', { class: 'unit' }))));
     this.head = h('div', { class: 'thead', role: 'row' }, ...this.heads);
     this.body = h('div', { class: 'tbody', role: 'rowgroup' });
     this.spacer = h('div', { class: 'tspace', role: 'presentation' }, this.body);
@@ -101,6 +102,7 @@ export class FunctionTable {
       this.#most.self = Math.max(this.#most.self, totals.self[frame] ?? 0);
       this.#most.total = Math.max(this.#most.total, totals.total[frame] ?? 0);
     }
+    for (const unit of this.head.querySelectorAll('.unit')) unit.textContent = ` ${this.#shown.unit}`;
     this.spacer.style.height = `${rows.length * ROW}px`;
     this.element.setAttribute('aria-rowcount', String(rows.length + 1));
     COLUMNS.forEach(([id], i) => {
@@ -150,10 +152,15 @@ export class FunctionTable {
     element.classList.toggle('chosen', frame === this.#selected);
     const name = frames.name[frame] ?? '';
     const cell = /** @type {HTMLElement} */ (cells[0]);
-    if (cell.textContent !== name) cell.textContent = name;
+    if (cell.dataset.name !== name) {
+      // As in the graph, the path gives way before the function does.
+      const cut = cutsOf(name, frames.kind[frame] ?? 0).at(-1) ?? 0;
+      const [path, own] = cell.children;
+      if (path && own) [path.textContent, own.textContent] = [name.slice(0, cut), name.slice(cut)];
+      cell.dataset.name = name;
+    }
     const module = frames.module[frame] ?? '';
     cell.title = module ? `${name}\n${module}` : name;
-    cell.dataset.kind = String(frames.kind[frame] ?? 0);
     number(cells[1], totals.self[frame] ?? 0, this.#most.self, shown);
     number(cells[2], totals.total[frame] ?? 0, this.#most.total, shown);
   }
@@ -210,7 +217,7 @@ export class FunctionTable {
 
 function blankRow() {
   const cell = () => h('div', { class: 'td num', role: 'cell' }, h('i', { class: 'bar' }), h('b'), h('span'));
-  return h('div', { class: 'tr', role: 'row' }, h('div', { class: 'td fn', role: 'rowheader' }), cell(), cell());
+  return h('div', { class: 'tr', role: 'row' }, h('div', { class: 'td fn', role: 'rowheader' }, h('span'), h('b')), cell(), cell());
 }
 
 /**
