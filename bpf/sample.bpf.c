@@ -3,26 +3,63 @@
 #include "lib/core.h"
 #include "lib/maps.bpf.h"
 #include "lib/walk.bpf.h"
+#include "lib/check.bpf.h"
 #include "lib/process.bpf.h"
 
 #define USER_CS_64 0x33
+
+#define HAS(helper) bpf_core_enum_value_exists(enum bpf_func_id___core, BPF_FUNC_##helper##___core)
+
+/* What is read of the current task. */
+struct task_view {
+	u64 start_time;
+	u32 flags;
+	struct address_space space;
+};
+
+static __always_inline void view_task(struct task_view *t)
+{
+	if (HAS(get_current_task_btf)) {
+		/* Plain loads: the verifier knows the types, and a fault reads as zero. */
+		struct task_struct *task = bpf_get_current_task_btf();
+		struct mm_struct *mm = task->mm;
+		t->start_time = task->group_leader->start_boottime;
+		t->flags = task->flags;
+		t->space.mm = (u64)mm;
+		t->space.nonce = 0;
+		t->space.sequence = 0;
+		if (mm) {
+			t->space.nonce = mm->arg_start ^ t->start_time;
+			if (bpf_core_field_exists(mm->mm_lock_seq))
+				t->space.sequence = (u32)mm->mm_lock_seq | (1ULL << 32);
+		}
+		return;
+	}
+	struct task_struct *task = (void *)bpf_get_current_task();
+	t->start_time = BPF_CORE_READ(task, group_leader, start_boottime);
+	t->flags = BPF_CORE_READ(task, flags);
+	t->space.mm = (u64)BPF_CORE_READ(task, mm);
+	t->space.nonce = 0;
+	t->space.sequence = 0;
+}
 
 struct user_state {
 	u64 pc, fp, sp, cs, orig_ax;
 };
 
 /* The registers with which the task last left user mode; false for a task that has none. */
-static __always_inline bool user_state_of(struct task_struct *task, struct user_state *u)
+static __always_inline bool user_state_of(struct user_state *u)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id___core, BPF_FUNC_task_pt_regs___core)) {
+	if (HAS(task_pt_regs)) {
 		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-		u->pc = BPF_CORE_READ(regs, ip);
-		u->fp = BPF_CORE_READ(regs, bp);
-		u->sp = BPF_CORE_READ(regs, sp);
-		u->cs = BPF_CORE_READ(regs, cs);
-		u->orig_ax = BPF_CORE_READ(regs, orig_ax);
+		u->pc = regs->ip;
+		u->fp = regs->bp;
+		u->sp = regs->sp;
+		u->cs = regs->cs;
+		u->orig_ax = regs->orig_ax;
 	} else {
-		u64 top = (u64)BPF_CORE_READ(task, stack) + thread_size;
+		struct task_struct *task = (void *)bpf_get_current_task();
+		u64 top = (u64)BPF_CORE_READ(task, stack) + knobs.thread_size;
 		struct user_regs regs;
 		if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)(top - sizeof(regs))))
 			return false;
@@ -33,6 +70,19 @@ static __always_inline bool user_state_of(struct task_struct *task, struct user_
 		u->orig_ax = regs.orig_ax;
 	}
 	return u->cs & 3;
+}
+
+/* Keeps the mappings found for the last sample if they are this task's and still hold. A kernel that does not tell has
+ * sequence 0. */
+static __always_inline void enter_space(struct scratch *s, struct address_space *space)
+{
+	s->map_start = 0;
+	s->map_size = 0;
+	if (space->sequence && s->space.mm == space->mm && s->space.nonce == space->nonce &&
+	    s->space.sequence == space->sequence)
+		return;
+	s->space = *space;
+	s->mapped = 0;
 }
 
 /* Puts the mappings behind the frames, where the record ends, and hands it over. */
@@ -47,7 +97,7 @@ static __always_inline void submit(struct scratch *s, struct counters_value *c)
 		u64 to = at;
 		barrier_var(to);
 		to &= WORDS - 1;
-		u64 *from = (u64 *)&s->maps[i];
+		u64 *from = (u64 *)&s->maps[s->order[i] & (MAX_MAPPINGS - 1)];
 		for (u32 w = 0; w < MAPPING_WORDS; w++)
 			s->words[to + w] = from[w];
 		at += MAPPING_WORDS;
@@ -66,42 +116,42 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		return 0;
 	COUNT(c, taken);
 
-	struct task_struct *task = (void *)bpf_get_current_task();
 	u64 id = bpf_get_current_pid_tgid();
+	struct task_view task;
+	view_task(&task);
 	struct sample *head = &s->head;
 	head->kind = RECORD_SAMPLE;
 	head->flags = 0;
-	head->mappings = 0;
 	head->kernel_frames = 0;
 	head->user_frames = 0;
 	head->pad = 0;
-	s->attention = false;
 	head->tgid = id >> 32;
 	head->tid = (u32)id;
 	head->ktime = bpf_ktime_get_ns();
-	head->start_time = BPF_CORE_READ(task, group_leader, start_boottime);
+	head->start_time = task.start_time;
 	head->cgroup = bpf_get_current_cgroup_id();
 	head->cpu = bpf_get_smp_processor_id();
 	bpf_get_current_comm(head->comm, sizeof(head->comm));
+	head->mappings = 0;
+	s->attention = false;
+	s->number++;
 
 	struct user_state user = {};
 	bool has_user;
-	u64 mm = (u64)BPF_CORE_READ(task, mm);
 	if (ctx->regs.cs & 3) {
 		user.pc = ctx->regs.ip;
 		user.fp = ctx->regs.bp;
 		user.sp = ctx->regs.sp;
 		user.cs = ctx->regs.cs;
-		has_user = true;
+		has_user = task.space.mm != 0;
 	} else {
 		head->flags |= SAMPLE_IN_KERNEL;
 		long n = bpf_get_stack(ctx, s->words, MAX_KERNEL_FRAMES * 8, 0);
 		if (n > 0)
 			head->kernel_frames = (n >> 3) & 127;
-		u32 flags = BPF_CORE_READ(task, flags);
-		if (flags & PF_KTHREAD)
+		if (task.flags & PF_KTHREAD)
 			head->flags |= SAMPLE_KTHREAD;
-		has_user = mm && !(flags & (PF_KTHREAD | PF_IO_WORKER)) && user_state_of(task, &user);
+		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && user_state_of(&user);
 		if (has_user && (s64)user.orig_ax >= 0)
 			head->flags |= SAMPLE_IN_SYSCALL;
 	}
@@ -109,13 +159,11 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	u32 end = END_none;
 	if (has_user && user.cs != USER_CS_64) {
 		end = END_compat;
-	} else if (has_user && mm) {
+	} else if (has_user) {
 		s->pc = user.pc;
 		s->fp = user.fp;
 		s->sp = user.sp;
-		s->mm = mm;
-		s->map_start = 0;
-		s->map_size = 0;
+		enter_space(s, &task.space);
 		end = walk_user();
 	}
 	head->end = end;

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What user space sets before load, each with a safe default. */
+/* What user space sets before load, each with a safe default. The only constant of the object, so that it is .rodata. */
 #ifndef PYROPE_KNOBS_H
 #define PYROPE_KNOBS_H
 
-/* Where pt_regs end on a kernel stack, for kernels before 5.15, which lack bpf_task_pt_regs: THREAD_SIZE of x86-64
- * without KASAN. */
-const volatile u64 thread_size = 16384;
+struct knobs {
+	/* Size of a kernel stack, at whose end pt_regs lie: for kernels before 5.15, which lack bpf_task_pt_regs. The default
+	 * is THREAD_SIZE of x86-64 without KASAN. */
+	u64 thread_size;
+	/* User space is asked to read when a ring holds more bytes than this. */
+	u64 wake_at_bytes;
+	/* A CPU wakes user space at most once in this time: a wake-up costs several microseconds on a virtual machine. */
+	u64 wake_gap_ns;
+};
 
-/* User space is asked to read when the ring holds more than this. */
-const volatile u64 wake_at_bytes = 1 << 20;
-
-/* An event that wants attention wakes user space at most once in this time, per CPU: a wake-up costs several
- * microseconds on a virtual machine. */
-const volatile u64 wake_gap_ns = 5000000;
+const volatile struct knobs knobs = {
+	.thread_size = 16384,
+	.wake_at_bytes = 1 << 18,
+	.wake_gap_ns = 5000000,
+};
 
 #endif

@@ -19,11 +19,24 @@ struct scratch {
 	u64 pc;
 	u64 fp;
 	u64 sp;
-	u64 mm;
-	bool attention; /* the sample named a file not seen before */
 	/* the mapping that the last address lay in */
 	u64 map_start;
 	u64 map_size;
+	/* Mappings that this CPU found lately, of the address space that `space` tells: they hold for the next sample too if
+	 * nothing was mapped or unmapped since. */
+	struct address_space {
+		u64 mm;
+		u64 nonce; /* tells an address space from a later one at the same place in memory */
+		u64 sequence;
+	} space;
+	u32 mapped;
+	u32 victim;
+	/* Which of them this sample has addresses in: slots in the order of their first use, as many as head.mappings; and
+	 * for each slot the last sample that used it. */
+	u32 number;
+	u32 order[MAX_MAPPINGS];
+	u32 used_by[MAX_MAPPINGS];
+	bool attention; /* the sample named a file not seen before */
 	struct mapping maps[MAX_MAPPINGS];
 	u64 node[32]; /* one maple node */
 	u64 vma[32]; /* the head of one vm_area_struct */
@@ -90,10 +103,10 @@ static __always_inline struct counters_value *this_counters(void)
  * long enough ago. */
 static __always_inline u64 wake_flags(struct counters_value *c, void *ring, bool attention, u64 now)
 {
-	bool due = attention && now - c->woken > wake_gap_ns;
-	if (!due && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < wake_at_bytes)
+	bool due = attention && now - c->woken > knobs.wake_gap_ns;
+	if (!due && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < knobs.wake_at_bytes)
 		return BPF_RB_NO_WAKEUP;
-	if (now - c->woken <= wake_gap_ns)
+	if (now - c->woken <= knobs.wake_gap_ns)
 		return BPF_RB_NO_WAKEUP;
 	c->woken = now;
 	COUNT(c, wakeups);

@@ -90,12 +90,12 @@ static __always_inline u32 file_version(struct inode *inode)
 /* Fills `m` with the executable mapping at `addr`; false where there is none. */
 static __always_inline bool find_mapping(struct scratch *s, u64 addr, struct mapping *m)
 {
-	struct mm_struct *mm = (void *)s->mm;
+	struct mm_struct *mm = (void *)s->space.mm;
 	u64 vma = bpf_core_type_exists(struct maple_tree) ? maple_find(s, mm, addr) : rb_find(mm, addr);
 	if (vma < 4096 || bpf_probe_read_kernel(s->vma, sizeof(s->vma), (void *)vma))
 		return false;
 	u64 start = VMA_WORD(s, vm_start), end = VMA_WORD(s, vm_end);
-	if (addr < start || addr >= end || VMA_WORD(s, vm_mm) != s->mm || !(VMA_WORD(s, vm_flags) & VM_EXEC))
+	if (addr < start || addr >= end || VMA_WORD(s, vm_mm) != s->space.mm || !(VMA_WORD(s, vm_flags) & VM_EXEC))
 		return false;
 	m->start = start;
 	m->end = end;

@@ -19,6 +19,32 @@ enum { WALK_ON = -1 };
 /* What `resolve` found of an address. */
 enum { NOT_CODE = 0, IS_CODE = 1 };
 
+static __always_inline int enter(struct scratch *s, u32 slot)
+{
+	struct mapping *m = &s->maps[slot & (MAX_MAPPINGS - 1)];
+	if (s->used_by[slot & (MAX_MAPPINGS - 1)] != s->number) {
+		s->used_by[slot & (MAX_MAPPINGS - 1)] = s->number;
+		s->order[s->head.mappings & (MAX_MAPPINGS - 1)] = slot;
+		s->head.mappings++;
+	}
+	s->map_start = m->start;
+	s->map_size = m->end - m->start;
+	return IS_CODE;
+}
+
+/* A place for one more mapping: a free one, else one that this sample does not use. */
+static __always_inline u32 free_slot(struct scratch *s)
+{
+	if (s->mapped < MAX_MAPPINGS)
+		return s->mapped++;
+	for (u32 i = 0; i < MAX_MAPPINGS; i++) {
+		u32 slot = s->victim++ & (MAX_MAPPINGS - 1);
+		if (s->used_by[slot] != s->number)
+			return slot;
+	}
+	return MAX_MAPPINGS;
+}
+
 /* Makes the mapping of `pc` the current one, and one of the sample's. */
 __attribute__((noinline)) int resolve(u64 pc)
 {
@@ -26,34 +52,30 @@ __attribute__((noinline)) int resolve(u64 pc)
 	struct counters_value *c = this_counters();
 	if (!s || !c)
 		return NOT_CODE;
-	u32 n = s->head.mappings;
+	u32 n = s->mapped;
 	for (u32 i = 0; i < MAX_MAPPINGS; i++) {
 		if (i >= n)
 			break;
 		struct mapping *m = &s->maps[i];
-		if (pc - m->start < m->end - m->start) {
-			s->map_start = m->start;
-			s->map_size = m->end - m->start;
-			return IS_CODE;
-		}
+		if (pc - m->start < m->end - m->start)
+			return enter(s, i);
 	}
-	u32 slot = n;
+	struct mapping found;
+	if (!find_mapping(s, pc, &found))
+		return NOT_CODE;
+	u32 slot = free_slot(s);
 	if (slot >= MAX_MAPPINGS) {
 		/* The address goes without: user space looks it up in /proc while the process lives. */
 		COUNT(c, mappings_overflow);
 		return IS_CODE;
 	}
 	struct mapping *m = &s->maps[slot & (MAX_MAPPINGS - 1)];
-	if (!find_mapping(s, pc, m))
-		return NOT_CODE;
-	s->map_start = m->start;
-	s->map_size = m->end - m->start;
-	s->head.mappings = n + 1;
+	*m = found;
 	if ((m->flags & MAPPING_FILE) && first_sight(m)) {
 		send_path(m, (struct file *)VMA_WORD(s, vm_file), s->head.tgid);
 		s->attention = true;
 	}
-	return IS_CODE;
+	return enter(s, slot);
 }
 
 /* Up to STEPS_PER_CALL frames; WALK_ON, or how the walk ended. */

@@ -1,1 +1,26 @@
-//! Not written yet.
+//! Loads the programs of `bpf/` and implements [`engine::kernel::Kernel`] with them.
+//!
+//! ```text
+//! bpf/*.c ──build.rs, clang──▶ object ──Loaded::load──▶ programs and maps in the kernel
+//!                                          │ perf events, one a CPU      rings ──drain──▶ engine
+//!                                          └ raw tracepoints: fork, exec, exit
+//! ```
+//!
+//! Invariants: no policy; what to sample, evict or retry is the engine's. Nothing is pinned: when this drops, the kernel
+//! holds nothing of ours. Needs CAP_BPF and CAP_PERFMON (or root) and the kernel's BTF; not CAP_SYS_RESOURCE, tracefs,
+//! kprobes or modules. `unsafe` is in `perf` and `limits` alone.
+//!
+//! Start at [`Loaded`]. Tested against the running kernel (`tests/`, as root) and by comparing the layout of the C with
+//! that of `crates/abi`.
+
+#![deny(unsafe_code)]
+
+mod cpus;
+mod limits;
+mod load;
+mod loaded;
+mod perf;
+mod rings;
+mod selfcheck;
+
+pub use loaded::{Config, Loaded};

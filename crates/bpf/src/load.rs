@@ -1,0 +1,72 @@
+//! Opens, sizes and loads the object, and says what is missing when that fails.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use engine::kernel::KernelError;
+use libbpf_rs::{ErrorKind, Object, ObjectBuilder, PrintLevel};
+
+/// The object, aligned as an ELF file wants to be.
+#[repr(C, align(8))]
+struct Aligned<T: ?Sized>(T);
+
+static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/sample.bpf.o")));
+
+/// What libbpf printed while it loaded, for the log at debug level.
+static LOADER_LOG: Mutex<()> = Mutex::new(());
+
+/// Sizes that are set at load.
+pub(crate) struct Sizes {
+    pub(crate) sample_ring: u32,
+    pub(crate) wake_at: u64,
+}
+
+pub(crate) fn object_bytes() -> &'static [u8] {
+    &OBJECT.0
+}
+
+pub(crate) fn load(sizes: &Sizes) -> Result<Object, KernelError> {
+    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        return Err(KernelError::new(
+            "the kernel publishes no type information: /sys/kernel/btf/vmlinux is missing. Run a kernel built with CONFIG_DEBUG_INFO_BTF=y, as the distributions' kernels from 5.10 on are; in a container, mount the host's /sys.",
+        ));
+    }
+    let _turn = LOADER_LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    libbpf_rs::set_print(Some((PrintLevel::Debug, log)));
+    let mut open = ObjectBuilder::default()
+        .name("pyrope")
+        .and_then(|builder| builder.open_memory(object_bytes()))
+        .map_err(|error| KernelError::new(format!("cannot read the built-in BPF object: {error:#}")))?;
+    for mut map in open.maps_mut() {
+        let failed = match map.name().to_str() {
+            Some("samples") => map.set_max_entries(sizes.sample_ring).err(),
+            Some(name) if name.ends_with(".rodata") => match map.initial_value_mut() {
+                Some(knobs) if knobs.len() >= 16 => {
+                    knobs[8..16].copy_from_slice(&sizes.wake_at.to_ne_bytes());
+                    None
+                }
+                _ => return Err(KernelError::new("the built-in BPF object has no knobs")),
+            },
+            _ => None,
+        };
+        if let Some(error) = failed {
+            return Err(KernelError::new(format!("cannot size the BPF maps: {error:#}")));
+        }
+    }
+    open.load().map_err(|error| explain(&error))
+}
+
+fn log(level: PrintLevel, text: String) {
+    match level {
+        PrintLevel::Warn => tracing::debug!(text = text.trim_end(), "libbpf warns"),
+        _ => tracing::trace!(text = text.trim_end(), "libbpf"),
+    }
+}
+
+fn explain(error: &libbpf_rs::Error) -> KernelError {
+    KernelError::new(match error.kind() {
+        ErrorKind::PermissionDenied => "the kernel does not let this process load BPF programs. Run as root, or grant CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE and CAP_SYSLOG (docker: --privileged, or --cap-add for each; Kubernetes: securityContext.privileged or capabilities.add). Where kernel.lockdown is `confidentiality`, reading kernel memory is forbidden to every BPF program.".to_owned(),
+        ErrorKind::OutOfMemory => format!("the kernel has no memory for the BPF maps ({error:#}). Raise the memory limit of this cgroup, or before Linux 5.11 the locked-memory limit (ulimit -l unlimited)."),
+        _ => format!("the kernel refused the BPF programs: {error:#}. Run with logging {{ level = \"debug\" }} for the verifier's reasons."),
+    })
+}

@@ -1,0 +1,180 @@
+//! The programs in the kernel, as the engine sees them.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, IntoRawFd as _, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use abi::Counter;
+use engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
+use libbpf_rs::{Link, MapCore as _, MapFlags, MapHandle, Object, ProgramMut};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
+
+use crate::rings::Rings;
+use crate::{cpus, limits, load, perf, selfcheck};
+
+/// How much kernel memory to take.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Bytes of the sample ring for each CPU; the whole is rounded up to a power of two between 1 and 64 MiB.
+    pub ring_bytes_per_cpu: u32,
+}
+
+/// The loaded programs. Dropping it detaches and unloads all of them.
+pub struct Loaded {
+    // Fields drop in this order: what uses the object before the object.
+    events: BTreeMap<u32, Link>,
+    _tracepoints: Vec<Link>,
+    rings: Rings,
+    counters: MapHandle,
+    wake: Arc<OwnedFd>,
+    hz: Option<u32>,
+    map_bytes: u64,
+    object: Object,
+}
+
+impl Loaded {
+    /// Loads the programs, checks them against this process, and attaches those for process events.
+    ///
+    /// # Errors
+    /// Says what is missing (BTF, a capability, memory, the host's pid namespace) and how to grant it.
+    pub fn load(config: Config) -> Result<Self, KernelError> {
+        limits::raise_memlock();
+        let cpus = cpus::online().len().max(1) as u32;
+        let sample_ring =
+            config.ring_bytes_per_cpu.saturating_mul(cpus).clamp(1 << 20, 64 << 20).next_power_of_two();
+        let object = load::load(&load::Sizes { sample_ring, wake_at: u64::from(sample_ring) / 2 })?;
+        let map = |name: &str| map_named(&object, name);
+        let (samples, events, counters, checks) =
+            (map("samples")?, map("proc_events")?, map("counters")?, map("self_checks")?);
+        let rings = Rings::new(&samples, &events)
+            .map_err(|error| KernelError::new(format!("cannot map the sample ring: {error:#}")))?;
+        let map_bytes = object.maps().map(|map| memlock_of(map.as_fd())).sum();
+        let mut tracepoints = Vec::new();
+        for program in object.progs_mut() {
+            match program.name().to_str() {
+                Some("self_check") => selfcheck::run(&program, &checks)?,
+                Some("on_fork" | "on_exec" | "on_exit") => tracepoints.push(program.attach().map_err(|error| {
+                    KernelError::new(format!("cannot attach to process events ({}): {error:#}", program.name().display()))
+                })?),
+                _ => {}
+            }
+        }
+        let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|error| KernelError::new(format!("cannot make an eventfd: {error}")))?;
+        Ok(Self {
+            events: BTreeMap::new(),
+            _tracepoints: tracepoints,
+            rings,
+            counters,
+            wake: Arc::new(wake),
+            hz: None,
+            map_bytes,
+            object,
+        })
+    }
+
+    fn attach(&self, cpu: u32, hz: u32) -> Result<Link, KernelError> {
+        let period = 1_000_000_000 / u64::from(hz.max(1));
+        let event = perf::open_cpu_clock(cpu, period).map_err(|error| match error.raw_os_error() {
+            Some(libc::EACCES | libc::EPERM) => KernelError::new(
+                "the kernel does not let this process open perf events for all processes. Run as root or grant CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN); in a container also check its seccomp profile; or set the sysctl kernel.perf_event_paranoid to -1.",
+            ),
+            Some(libc::ENOENT | libc::ENOSYS | libc::EOPNOTSUPP) => KernelError::new(
+                "the kernel has no perf events: it was built without CONFIG_PERF_EVENTS. Run a kernel that has them.",
+            ),
+            Some(libc::EMFILE | libc::ENFILE) => KernelError::new(
+                "no file descriptor is left for the perf event of each CPU. Raise the limit (ulimit -n).",
+            ),
+            _ => KernelError::new(format!("cannot open the perf event of CPU {cpu}: {error}")),
+        })?;
+        let program = self.program("sample_cpu")?;
+        // The link owns the event from here on, and closes it when it drops.
+        program
+            .attach_perf_event(event.into_raw_fd())
+            .map_err(|error| KernelError::new(format!("cannot attach to the perf event of CPU {cpu}: {error:#}")))
+    }
+
+    fn program(&self, name: &str) -> Result<ProgramMut<'_>, KernelError> {
+        self.object
+            .progs_mut()
+            .find(|program| program.name() == name)
+            .ok_or_else(|| KernelError::new(format!("the BPF object has no program {name}")))
+    }
+}
+
+fn map_named(object: &Object, name: &str) -> Result<MapHandle, KernelError> {
+    let map = object.maps().find(|map| map.name() == name);
+    map.and_then(|map| MapHandle::try_from(&map).ok())
+        .ok_or_else(|| KernelError::new(format!("the BPF object has no map {name}")))
+}
+
+/// `memlock` of the map's fdinfo: what the kernel says it holds.
+fn memlock_of(fd: BorrowedFd<'_>) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok()).unwrap_or(0)
+}
+
+impl Kernel for Loaded {
+    fn sample(&mut self, hz: Option<u32>) -> Result<(), KernelError> {
+        if self.hz != hz {
+            self.events.clear();
+            self.hz = hz;
+        }
+        self.follow_cpus().map(|_| ())
+    }
+
+    fn follow_cpus(&mut self) -> Result<usize, KernelError> {
+        let Some(hz) = self.hz else { return Ok(0) };
+        let online = cpus::online();
+        self.events.retain(|cpu, _| online.contains(cpu));
+        for cpu in online {
+            if !self.events.contains_key(&cpu) {
+                match self.attach(cpu, hz) {
+                    Ok(link) => _ = self.events.insert(cpu, link),
+                    // A CPU can leave between the list and the call; one that cannot be sampled at all is an error.
+                    Err(_) if !cpus::online().contains(&cpu) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(self.events.len())
+    }
+
+    fn wait(&mut self, timeout: Duration) {
+        let ring = crate::perf::borrow(self.rings.epoll_fd());
+        let mut fds = [PollFd::from_borrowed_fd(ring, PollFlags::IN), PollFd::new(&*self.wake, PollFlags::IN)];
+        let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
+        if rustix::event::poll(&mut fds, Some(&timeout)).is_ok() && fds[1].revents().contains(PollFlags::IN) {
+            let mut count = [0; 8];
+            _ = rustix::io::read(&*self.wake, &mut count);
+        }
+    }
+
+    fn drain(&mut self, each: &mut dyn FnMut(&[u8])) {
+        self.rings.drain(each);
+    }
+
+    fn counters(&mut self) -> KernelCounters {
+        let mut totals = KernelCounters::default();
+        if let Ok(Some(cpus)) = self.counters.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY) {
+            for cpu in cpus {
+                for (total, value) in totals.0.iter_mut().zip(cpu.as_chunks::<8>().0) {
+                    *total += u64::from_ne_bytes(*value);
+                }
+            }
+        }
+        totals
+    }
+
+    fn waker(&self) -> Waker {
+        let wake = Arc::clone(&self.wake);
+        Arc::new(move || _ = rustix::io::write(&*wake, &1_u64.to_ne_bytes()))
+    }
+
+    fn map_bytes(&self) -> u64 {
+        self.map_bytes
+    }
+}
+
+const _: () = assert!(Counter::ALL.len() < 64, "the counters of a CPU are one small map value");

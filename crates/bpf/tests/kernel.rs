@@ -1,0 +1,78 @@
+//! The programs on the running kernel. Needs root, as the make target that runs it says.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use pyrope_bpf::{Config, Loaded};
+use engine::kernel::Kernel;
+use engine::{Batch, Demangle, Engine, Settings};
+
+fn start() -> Engine {
+    Engine::start(|| {
+        Loaded::load(Config { ring_bytes_per_cpu: 512 << 10 }).map(|kernel| Box::new(kernel) as Box<dyn Kernel>)
+    })
+    .unwrap()
+}
+
+fn settings() -> Settings {
+    Settings {
+        sample_rate: 97,
+        collect_interval: Duration::from_millis(700),
+        demangle: Demangle::None,
+        targets_only: false,
+    }
+}
+
+/// CPU time of the calling thread, in seconds.
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+#[test]
+fn every_sample_that_was_taken_is_delivered_and_a_busy_thread_is_seen_at_the_rate() {
+    let engine = start();
+    let batches: Arc<Mutex<Vec<Batch>>> = Arc::default();
+    let sink = Arc::clone(&batches);
+    let session = engine
+        .open(
+            settings(),
+            Box::new(move |batch| {
+                sink.lock().unwrap().push(batch);
+                Ok(())
+            }),
+        )
+        .unwrap();
+    let done = AtomicBool::new(false);
+    let burnt = std::thread::scope(|scope| {
+        let burner = scope.spawn(|| {
+            let mut sum = 0_u64;
+            while !done.load(Relaxed) {
+                sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(7));
+            }
+            cpu_seconds()
+        });
+        let end = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        done.store(true, Relaxed);
+        burner.join().unwrap()
+    });
+    let account = session.accounts();
+    session.close();
+    engine.stop();
+
+    let batches = batches.lock().unwrap();
+    let closed: Vec<&Batch> = batches.iter().filter(|batch| !batch.open).collect();
+    assert!(closed.len() >= 4, "an interval of 0.7 s ended four times in 3 s: {}", closed.len());
+    let period = 1_000_000_000 / 97;
+    let delivered: u64 = closed.iter().map(|batch| batch.samples).sum();
+    let counted: i64 =
+        closed.iter().flat_map(|batch| &batch.profiles).map(|profile| profile.total() / period).sum();
+    assert_eq!(delivered as i64, counted);
+    assert_eq!((account.delivered(), account.open()), (delivered, 0));
+    assert!(account.balances(), "{account:?}");
+    assert!(delivered as f64 >= burnt * 97.0 * 0.9, "{delivered} samples for {burnt} s of one thread");
+}

@@ -1,0 +1,31 @@
+//! What the rest of the program tells the sampler thread.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+
+use crate::batch::Sink;
+use crate::process::ProcessChange;
+use crate::session::{Settings, Shared};
+use crate::target::TargetChange;
+
+/// Number of a session, never used again.
+pub(crate) type SessionId = u64;
+
+pub(crate) enum Command {
+    Open {
+        id: SessionId,
+        settings: Settings,
+        shared: Arc<Shared>,
+        sink: Sink,
+        /// Says whether sampling runs.
+        started: Sender<Result<(), String>>,
+    },
+    Set(SessionId, Settings),
+    Targets(SessionId, TargetChange),
+    /// Delivers what was counted, then forgets the session; the sender drops when all is handed over.
+    Close(SessionId, Sender<()>),
+    Subscribe(Sender<ProcessChange>),
+    /// Ends the threads. Sessions still open are closed first.
+    Stop(Sender<()>),
+}

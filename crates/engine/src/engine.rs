@@ -1,0 +1,194 @@
+//! The handle that the rest of the program holds.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::account::Account;
+use crate::batch::Sink;
+use crate::command::{Command, SessionId};
+use crate::kernel::{Kernel, KernelError, Waker};
+use crate::process::{self, ProcessChange};
+use crate::sampler::{Sampler, now};
+use crate::session::{Settings, Shared};
+use crate::target::TargetChange;
+use crate::{namer, opener};
+
+/// Commands that wait for the sampler thread. It reads them several times a second; a full queue makes the sender wait.
+const COMMANDS: usize = 256;
+/// Windows and files that wait to be named. A window that finds the queue full is lost and counted.
+const TO_NAME: usize = 64;
+/// Files that wait to be opened.
+const TO_OPEN: usize = 1024;
+
+/// Why the engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The kernel side did not load.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// A thread could not be made.
+    #[error("cannot start a thread")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The running engine. Clones share it; it stops when [`stop`](Self::stop) is called.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    commands: Sender<Command>,
+    wake: Waker,
+    map_bytes: u64,
+    sessions: AtomicU64,
+    threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the engine holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// Kernel memory of the maps, in bytes.
+    pub map_bytes: u64,
+}
+
+impl Engine {
+    /// Starts the threads. `kernel` is called on the sampler thread and makes the kernel side; this waits for it.
+    ///
+    /// # Errors
+    /// What `kernel` says, or that a thread could not be made.
+    pub fn start(
+        kernel: impl FnOnce() -> Result<Box<dyn Kernel>, KernelError> + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let (commands, orders) = bounded(COMMANDS);
+        let (to_namer, named) = bounded(TO_NAME);
+        let (to_opener, opened) = bounded(TO_OPEN);
+        let (loaded, answer) = bounded::<Result<(Waker, u64), KernelError>>(1);
+        let files_to_namer = to_namer.clone();
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(run);
+        let mut threads = vec![
+            spawn("namer", Box::new(move || namer::run(&named)))?,
+            spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer)))?,
+        ];
+        threads.push(spawn(
+            "sampler",
+            Box::new(move || match kernel() {
+                Ok(kernel) => {
+                    _ = loaded.send(Ok((kernel.waker(), kernel.map_bytes())));
+                    Sampler::new(kernel, orders, to_namer, to_opener).run();
+                }
+                Err(error) => _ = loaded.send(Err(error)),
+            }),
+        )?);
+        let (wake, map_bytes) =
+            answer.recv().map_err(|_| KernelError::new("the sampler thread ended while it loaded"))??;
+        let inner =
+            Inner { commands, wake, map_bytes, sessions: AtomicU64::new(0), threads: std::sync::Mutex::new(threads) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens a session: `sink` gets its batches from now on.
+    ///
+    /// # Errors
+    /// Why sampling could not start, with the remedy.
+    pub fn open(&self, settings: Settings, sink: Sink) -> Result<Session, String> {
+        let id = self.inner.sessions.fetch_add(1, Relaxed);
+        let shared = Arc::new(Shared::default());
+        let (started, answer) = bounded(1);
+        self.send(Command::Open { id, settings, shared: Arc::clone(&shared), sink, started });
+        answer.recv().map_err(|_| "the engine has stopped".to_owned())??;
+        Ok(Session { id, shared, engine: self.clone() })
+    }
+
+    /// Tells of processes that come and go, from now on. A reader that falls behind is told
+    /// [`ProcessChange::Missed`] instead of what it missed.
+    pub fn process_changes(&self) -> Receiver<ProcessChange> {
+        let (sender, receiver) = process::channel();
+        self.send(Command::Subscribe(sender));
+        receiver
+    }
+
+    /// What it holds.
+    pub fn status(&self) -> Status {
+        Status { map_bytes: self.inner.map_bytes }
+    }
+
+    /// Stops sampling, hands over what was counted, and ends the threads. Waits for them.
+    pub fn stop(&self) {
+        let (stopped, wait) = bounded(1);
+        self.send(Command::Stop(stopped));
+        _ = wait.recv();
+        let threads = std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the engine panicked");
+            }
+        }
+    }
+
+    fn send(&self, command: Command) {
+        // An engine that has stopped needs no command.
+        _ = self.inner.commands.send(command);
+        (self.inner.wake)();
+    }
+}
+
+/// The account of a session; outlives it.
+#[derive(Clone, Debug)]
+pub struct Accounts(Arc<Shared>);
+
+impl Deref for Accounts {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        &self.0.account
+    }
+}
+
+/// An open session. Dropping it without [`close`](Self::close) closes it without waiting.
+pub struct Session {
+    id: SessionId,
+    shared: Arc<Shared>,
+    engine: Engine,
+}
+
+impl Session {
+    /// Changes the targets.
+    pub fn set_targets(&self, change: TargetChange) {
+        self.engine.send(Command::Targets(self.id, change));
+    }
+
+    /// Changes how it samples. An open interval goes on, but ends early where a sample would mean something else.
+    pub fn set(&self, settings: Settings) {
+        self.engine.send(Command::Set(self.id, settings));
+    }
+
+    /// Where its samples went. What this returns stays up to date, and is final once the session is closed.
+    pub fn accounts(&self) -> Accounts {
+        Accounts(Arc::clone(&self.shared))
+    }
+
+    /// Asks for the open interval to be shown, about once a second, for as long as this says.
+    pub fn watch(&self, duration: Duration) {
+        self.shared.watched_until.fetch_max(now() + duration.as_nanos() as u64, Relaxed);
+    }
+
+    /// Ends the session: what was counted is handed over before this returns.
+    pub fn close(self) {
+        let (closed, wait) = bounded(1);
+        self.engine.send(Command::Close(self.id, closed));
+        _ = wait.recv();
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let (closed, _) = bounded(1);
+        self.engine.send(Command::Close(self.id, closed));
+    }
+}

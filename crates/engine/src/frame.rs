@@ -1,0 +1,50 @@
+//! One place in the code, in a form that outlives the process.
+
+/// Which addresses a frame's address belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Space(u32);
+
+const PROCESS: u32 = 1 << 31;
+
+/// A space by what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SpaceKind {
+    /// Addresses of the kernel.
+    Kernel,
+    /// Offsets in the vDSO.
+    Vdso,
+    /// Offsets in the file with this number.
+    File(u32),
+    /// Addresses in the process with this number: code that no file holds.
+    Process(u32),
+}
+
+impl Space {
+    pub(crate) const KERNEL: Self = Self(0);
+    pub(crate) const VDSO: Self = Self(1);
+
+    pub(crate) fn file(number: u32) -> Self {
+        Self(number + 2)
+    }
+
+    pub(crate) fn process(number: u32) -> Self {
+        Self(PROCESS | number)
+    }
+
+    pub(crate) fn kind(self) -> SpaceKind {
+        match self.0 {
+            0 => SpaceKind::Kernel,
+            1 => SpaceKind::Vdso,
+            number if number & PROCESS != 0 => SpaceKind::Process(number & !PROCESS),
+            number => SpaceKind::File(number - 2),
+        }
+    }
+}
+
+/// A place. For a return address the address is that of the call's last byte, so that it lies in the caller's line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Frame {
+    pub(crate) space: Space,
+    /// In bytes: a file offset, an offset in the vDSO, or an address.
+    pub(crate) address: u64,
+}

@@ -1,0 +1,139 @@
+//! The namer thread: turns counted stacks into profiles with names.
+
+mod files;
+mod frames;
+mod names;
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use inspect::ProcessKey;
+use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType};
+use symbolize::Mode;
+
+use crate::account::Lost;
+use crate::batch::{Batch, Sink};
+use crate::opener::OpenedFile;
+use crate::session::Shared;
+use crate::stacks::{Appended, Node, Replica};
+
+use frames::Frames;
+
+/// Deeper stacks keep this many frames less one at the leaf, under one frame that stands for the rest.
+const MOST_FRAMES: usize = 1000;
+/// What stands for the frames that were cut.
+const CUT: &str = "[stack cut: too deep]";
+/// Larger profiles are split.
+const MOST_SAMPLES: usize = 15_000;
+const MOST_BYTES: usize = 1_500_000;
+
+/// How often a stack was seen in a group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    pub(crate) group: u32,
+    pub(crate) node: Node,
+    pub(crate) count: u32,
+}
+
+/// An interval to be named and handed over.
+pub(crate) struct Job {
+    pub(crate) interval: u64,
+    pub(crate) open: bool,
+    pub(crate) samples: u64,
+    pub(crate) start_nanos: i64,
+    pub(crate) duration_nanos: i64,
+    pub(crate) period: i64,
+    pub(crate) demangle: Mode,
+    /// The distinct final labels.
+    pub(crate) groups: Vec<Labels>,
+    /// Sorted by group.
+    pub(crate) counted: Vec<Counted>,
+    pub(crate) appended: Appended,
+    /// Processes that are new, in the order of their numbers.
+    pub(crate) processes: Vec<ProcessKey>,
+    pub(crate) sink: Arc<Sink>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) enum NamerEvent {
+    File(OpenedFile),
+    Window(Box<Job>),
+    /// Dropped when everything before it is done.
+    Barrier(Sender<()>),
+}
+
+/// Runs until the events end.
+pub(crate) fn run(events: &Receiver<NamerEvent>) {
+    let mut namer = Namer::default();
+    for event in events {
+        match event {
+            NamerEvent::File(file) => namer.frames.files.add(file),
+            NamerEvent::Window(job) => namer.window(*job),
+            NamerEvent::Barrier(done) => drop(done),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Namer {
+    replica: Replica,
+    frames: Frames,
+    /// Frame → its location in the profile being built, if the number in front is that profile's.
+    located: Vec<(u32, LocationId)>,
+    profile: u32,
+}
+
+impl Namer {
+    fn window(&mut self, mut job: Job) {
+        let appended = std::mem::take(&mut job.appended);
+        if appended.restart {
+            self.frames.restart();
+            self.located.clear();
+            self.profile = 0;
+        }
+        self.replica.apply(appended);
+        self.frames.processes.append(&mut job.processes);
+        self.frames.name(&self.replica.frames);
+        self.located.resize(self.replica.frames.len(), (0, LocationId(0)));
+
+        let mut profiles = Vec::new();
+        for counted in job.counted.chunk_by(|a, b| a.group == b.group) {
+            let labels = job.groups[counted[0].group as usize].clone();
+            let (profile, cut) = self.profile(&job, labels, counted).truncate_depth(MOST_FRAMES, CUT);
+            if !job.open {
+                job.shared.account.cut(cut);
+            }
+            profiles.extend(profile.split(MOST_SAMPLES, MOST_BYTES));
+        }
+        let batch = Batch { interval: job.interval, open: job.open, samples: job.samples, profiles };
+        let taken = (job.sink)(batch);
+        match taken {
+            _ if job.open => {}
+            Ok(()) => job.shared.account.deliver(job.samples),
+            Err(batch) => job.shared.account.lose(Lost::SinkFull, batch.samples),
+        }
+        self.frames.trim();
+    }
+
+    fn profile(&mut self, job: &Job, labels: Labels, counted: &[Counted]) -> Profile {
+        let mut builder = ProfileBuilder::new();
+        builder.interval(job.start_nanos, job.duration_nanos).period(job.period);
+        self.profile += 1;
+        self.frames.begin_profile();
+        let (mut ids, mut stack) = (Vec::new(), Vec::new());
+        for counted in counted {
+            self.replica.stack(counted.node, &mut ids);
+            stack.clear();
+            for frame in &ids {
+                let located = &mut self.located[*frame as usize];
+                if located.0 != self.profile {
+                    *located = (self.profile, self.frames.locate(*frame, job.demangle, &mut builder));
+                }
+                stack.push(located.1);
+            }
+            builder.add(&stack, i64::from(counted.count) * job.period);
+        }
+        let name = labels.get("__name__").unwrap_or("process_cpu").to_owned();
+        builder.finish(labels, ProfileType::cpu(name))
+    }
+}

@@ -1,0 +1,114 @@
+//! Where names come from: symbols of files and the vDSO, kallsyms, perf maps.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use elf::FileOffset;
+use inspect::{Avma, Proc, ProcessKey};
+use symbolize::Symbols;
+
+use super::files::SeenFile;
+
+/// Symbol tables kept open between windows take no more than this of the heap, in bytes.
+const MOST_HEAP: usize = 6 << 20;
+
+/// What a source says about an address.
+pub(crate) struct Found {
+    pub(crate) name: Arc<str>,
+    pub(crate) file: Arc<str>,
+    pub(crate) line: i64,
+    /// The kernel module, if it is in one.
+    pub(crate) module: Option<Arc<str>>,
+}
+
+/// The symbols of a file, or that it has none, and when they were last asked.
+struct Opened {
+    symbols: Option<Symbols<Arc<File>>>,
+    used: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Names {
+    files: HashMap<u32, Opened>,
+    vdso: Option<Option<Symbols<Vec<u8>>>>,
+    /// Counts the windows.
+    now: u64,
+}
+
+impl Names {
+    pub(crate) fn begin(&mut self) {
+        self.now += 1;
+    }
+
+    pub(crate) fn kernel(&mut self, _address: u64) -> Option<Found> {
+        None
+    }
+
+    /// The function at this offset of the vDSO, which is the same for every process.
+    pub(crate) fn vdso(&mut self, offset: u64) -> Option<Found> {
+        let symbols = self.vdso.get_or_insert_with(own_vdso).as_ref()?;
+        found(symbols.lookup(FileOffset(offset))?)
+    }
+
+    pub(crate) fn process(&mut self, _key: ProcessKey, _address: u64) -> Option<Found> {
+        None
+    }
+
+    /// The function at this offset of a file.
+    pub(crate) fn file(&mut self, number: u32, file: &SeenFile, offset: u64) -> Option<Found> {
+        let now = self.now;
+        let opened = self.files.entry(number).or_insert_with(|| Opened { symbols: open(file), used: now });
+        opened.used = now;
+        found(opened.symbols.as_ref()?.lookup(FileOffset(offset))?)
+    }
+
+    /// Closes the tables that were not asked for longest, until the rest is small enough.
+    pub(crate) fn trim(&mut self) {
+        let bytes = |opened: &Opened| opened.symbols.as_ref().map_or(0, Symbols::heap_bytes);
+        let mut total: usize = self.files.values().map(bytes).sum();
+        while total > MOST_HEAP {
+            let oldest = self.files.iter().filter(|(_, o)| bytes(o) > 0).min_by_key(|(_, opened)| opened.used);
+            let Some((number, opened)) = oldest else { return };
+            total -= bytes(opened);
+            let number = *number;
+            self.files.remove(&number);
+        }
+    }
+}
+
+fn found(symbol: symbolize::Symbol) -> Option<Found> {
+    Some(Found {
+        name: Arc::from(symbol.name),
+        file: symbol.file.map_or_else(|| Arc::from(""), Arc::from),
+        line: symbol.line.map_or(0, i64::from),
+        module: None,
+    })
+}
+
+fn open(file: &SeenFile) -> Option<Symbols<Arc<File>>> {
+    match Symbols::open(Arc::clone(file.handle.as_ref()?)) {
+        Ok((symbols, problems)) => {
+            for problem in problems {
+                tracing::debug!(file = &*file.name, %problem, "symbols are incomplete");
+            }
+            Some(symbols).filter(|symbols| !symbols.is_empty())
+        }
+        Err(error) => {
+            tracing::debug!(file = &*file.name, %error, "no symbols");
+            None
+        }
+    }
+}
+
+/// The symbols of our own vDSO: the kernel maps the same image everywhere.
+fn own_vdso() -> Option<Symbols<Vec<u8>>> {
+    let mut proc = Proc::open().ok()?;
+    let own = std::process::id();
+    let maps = inspect::maps::Maps::new(proc.maps(own).ok()?);
+    let (start, end) = maps.filter(inspect::Mapping::is_vdso).map(|mapping| (mapping.start, mapping.end)).next()?;
+    let mut image = vec![0; usize::try_from(end.0 - start.0).ok()?.min(1 << 20)];
+    let read = inspect::memory::read(own, Avma(start.0), &mut image).ok()?;
+    image.truncate(read);
+    Symbols::open(image).ok().map(|(symbols, _)| symbols)
+}

@@ -1,0 +1,105 @@
+//! Opens files as soon as they are seen, so that they can be named when their process is gone.
+//!
+//! A thread of its own, because an open can block for as long as a FUSE file system likes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use elf::Elf;
+use inspect::{Avma, Proc};
+
+use crate::namer::NamerEvent;
+
+/// A file as the kernel side tells it from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FileKey {
+    pub(crate) ino: u64,
+    pub(crate) dev: u32,
+    pub(crate) version: u32,
+}
+
+/// Asks for a file to be opened through a process that has it mapped.
+#[derive(Debug)]
+pub(crate) struct OpenRequest {
+    pub(crate) file: u32,
+    pub(crate) key: FileKey,
+    pub(crate) tgid: u32,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// The path within its file system, as far as the kernel told.
+    pub(crate) path: Option<String>,
+}
+
+/// What was learned about a file.
+#[derive(Debug)]
+pub(crate) struct OpenedFile {
+    pub(crate) file: u32,
+    pub(crate) path: PathBuf,
+    /// In hexadecimal; empty when it has none.
+    pub(crate) build_id: Arc<str>,
+    /// Open for reading; `None` when it could not be reached in time.
+    pub(crate) handle: Option<std::fs::File>,
+    pub(crate) segments: Vec<CodeSegment>,
+}
+
+/// A loadable segment with code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CodeSegment {
+    pub(crate) offset: u64,
+    pub(crate) address: u64,
+    pub(crate) size: u64,
+}
+
+/// Runs until the requests end.
+pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>) {
+    let Ok(mut proc) = Proc::open() else {
+        tracing::error!("cannot open /proc; no file can be named. Mount /proc.");
+        return;
+    };
+    for request in requests {
+        let opened = open(&mut proc, request);
+        if namer.send(NamerEvent::File(opened)).is_err() {
+            return;
+        }
+    }
+}
+
+fn open(proc: &mut Proc, request: OpenRequest) -> OpenedFile {
+    let mapped = proc.open_mapped(request.tgid, Avma(request.start), Avma(request.end)).or_else(|error| {
+        // The process may be gone while its program is still there under the same name.
+        let path = request.path.as_deref().map(Path::new).ok_or_else(|| error.clone())?;
+        let found = proc.open_root_relative(std::process::id(), path)?;
+        if found.identity.inode == request.key.ino { Ok(found) } else { Err(error) }
+    });
+    match mapped {
+        Ok(mapped) => {
+            let (segments, build_id) = match Elf::parse(&mapped.file) {
+                Ok((elf, _)) => (code_segments(&elf), elf.build_id()),
+                Err(_) => (Vec::new(), None),
+            };
+            OpenedFile {
+                file: request.file,
+                path: mapped.path,
+                build_id: build_id.map_or_else(|| Arc::from(""), |id| Arc::from(id.to_string())),
+                handle: Some(mapped.file),
+                segments,
+            }
+        }
+        Err(error) => {
+            tracing::debug!(pid = request.tgid, path = request.path, %error, "file not reached");
+            OpenedFile {
+                file: request.file,
+                path: request.path.map(PathBuf::from).unwrap_or_default(),
+                build_id: Arc::from(""),
+                handle: None,
+                segments: Vec::new(),
+            }
+        }
+    }
+}
+
+fn code_segments<R>(elf: &Elf<R>) -> Vec<CodeSegment> {
+    let code = elf.segments().iter().filter(|segment| segment.is_code());
+    code.map(|s| CodeSegment { offset: s.offset.0, address: s.address.0, size: s.file_size }).collect()
+}

@@ -1,0 +1,380 @@
+//! The sampler thread: owns the kernel side, the processes, the stacks and every session's counts.
+
+mod interner;
+mod processes;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use abi::{Counter, Record, SampleRecord};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+
+use crate::account::{Account, Filtered, Lost};
+use crate::command::{Command, SessionId};
+use crate::kernel::Kernel;
+use crate::namer::{Counted, Job, NamerEvent};
+use crate::opener::OpenRequest;
+use crate::process::{ProcessChange, Subscribers};
+use crate::session::{Matched, OPEN_EVERY, SessionState};
+use crate::window::Window;
+
+use interner::Interner;
+use processes::Processes;
+
+/// How long the thread sleeps at most: what bounds how late a sample is read.
+const IDLE: Duration = Duration::from_millis(250);
+/// How long it sleeps while processes come and go, so that each is seen while it lives.
+const BUSY: Duration = Duration::from_millis(20);
+/// How often it looks for CPUs that came or went, in nanoseconds.
+const CPUS_EVERY: u64 = 1_000_000_000;
+
+pub(crate) struct Sampler {
+    kernel: Box<dyn Kernel>,
+    commands: Receiver<Command>,
+    namer: Sender<NamerEvent>,
+    interner: Interner,
+    processes: Processes,
+    sessions: BTreeMap<SessionId, SessionState>,
+    subscribers: Subscribers,
+    /// The rate the kernel samples at; 0 while it does not.
+    rate: u32,
+    /// Sample records read so far, and those of them that could not be understood.
+    drained: u64,
+    malformed: u64,
+    cpus_followed: u64,
+    events_missed: u64,
+}
+
+impl Sampler {
+    pub(crate) fn new(
+        kernel: Box<dyn Kernel>,
+        commands: Receiver<Command>,
+        namer: Sender<NamerEvent>,
+        opener: Sender<OpenRequest>,
+    ) -> Self {
+        Self {
+            kernel,
+            commands,
+            namer,
+            interner: Interner::new(opener),
+            processes: Processes::new(),
+            sessions: BTreeMap::new(),
+            subscribers: Subscribers::default(),
+            rate: 0,
+            drained: 0,
+            malformed: 0,
+            cpus_followed: 0,
+            events_missed: 0,
+        }
+    }
+
+    /// Runs until told to stop, or until nobody can tell it anything any more.
+    pub(crate) fn run(mut self) {
+        let mut busy = false;
+        loop {
+            self.kernel.wait(self.sleep(busy));
+            // Targets and settings that were sent before a sample was taken must be known when it is matched.
+            if let Some(stopped) = self.commands() {
+                self.stop();
+                drop(stopped);
+                return;
+            }
+            busy = self.drain();
+            let now = now();
+            self.end_windows(now);
+            self.show_windows(now);
+            if now.saturating_sub(self.cpus_followed) >= CPUS_EVERY {
+                self.cpus_followed = now;
+                if let Err(error) = self.kernel.follow_cpus() {
+                    tracing::warn!(%error, "cannot follow CPU hotplug");
+                }
+                self.balance();
+            }
+        }
+    }
+
+    fn sleep(&self, busy: bool) -> Duration {
+        let now = now();
+        let most = if busy { BUSY } else { IDLE };
+        let next = self.sessions.values().map(|session| session.ends.saturating_sub(now)).min();
+        next.map_or(most, |next| Duration::from_nanos(next).min(most))
+    }
+
+    /// Obeys all that was sent. `Some` asks to stop; its drop says that we did.
+    fn commands(&mut self) -> Option<Option<Sender<()>>> {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Open { id, settings, shared, sink, started }) => {
+                    self.drain();
+                    let mut session =
+                        SessionState::new(settings, Default::default(), shared, Arc::new(sink), now());
+                    session.drained_before = self.drained;
+                    session.lost_before = self.kernel.counters().get(Counter::LostRingFull);
+                    self.sessions.insert(id, session);
+                    let outcome = self.set_rate();
+                    if outcome.is_err() {
+                        self.sessions.remove(&id);
+                    }
+                    _ = started.try_send(outcome);
+                }
+                Ok(Command::Set(id, settings)) => self.set(id, settings),
+                Ok(Command::Targets(id, change)) => {
+                    if let Some(session) = self.sessions.get_mut(&id) {
+                        session.targets.apply(change, now());
+                        self.processes.want_containers |= session.targets.has_containers();
+                    }
+                }
+                Ok(Command::Close(id, closed)) => self.close(id, closed),
+                Ok(Command::Subscribe(sender)) => self.subscribers.add(sender),
+                Ok(Command::Stop(stopped)) => return Some(Some(stopped)),
+                Err(crossbeam_channel::TryRecvError::Empty) => return None,
+                Err(crossbeam_channel::TryRecvError::Disconnected) => return Some(None),
+            }
+        }
+    }
+
+    fn set(&mut self, id: SessionId, settings: crate::session::Settings) {
+        self.drain();
+        let now = now();
+        let Some(session) = self.sessions.get(&id) else { return };
+        // Samples of one period never mix with those of another in a profile.
+        if session.settings.sample_rate != settings.sample_rate || session.settings.demangle != settings.demangle {
+            self.end_window(id, now);
+        }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.ends = session.window.start + settings.collect_interval.as_nanos() as u64;
+            session.settings = settings;
+        }
+        if let Err(error) = self.set_rate() {
+            tracing::error!(error, "cannot change the sample rate");
+        }
+    }
+
+    fn set_rate(&mut self) -> Result<(), String> {
+        let rate = self.sessions.values().map(|session| session.settings.sample_rate).max();
+        if rate.unwrap_or(0) == self.rate {
+            return Ok(());
+        }
+        // What was taken at the old rate is read before the first sample of the new one.
+        self.kernel.sample(None).map_err(|error| error.to_string())?;
+        self.drain();
+        self.rate = 0;
+        self.kernel.sample(rate).map_err(|error| error.to_string())?;
+        self.rate = rate.unwrap_or(0);
+        Ok(())
+    }
+
+    fn close(&mut self, id: SessionId, closed: Sender<()>) {
+        if self.sessions.len() == 1 && self.sessions.contains_key(&id) {
+            _ = self.kernel.sample(None);
+            self.rate = 0;
+        }
+        self.drain();
+        self.end_window(id, now());
+        self.balance();
+        self.sessions.remove(&id);
+        if let Err(error) = self.set_rate() {
+            tracing::error!(error, "cannot change the sample rate");
+        }
+        // The namer drops it behind the session's last window.
+        _ = self.namer.send(NamerEvent::Barrier(closed));
+    }
+
+    fn stop(&mut self) {
+        _ = self.kernel.sample(None);
+        self.rate = 0;
+        self.drain();
+        let now = now();
+        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.end_window(id, now);
+        }
+        self.balance();
+    }
+
+    /// Reads the rings. True if processes came or went.
+    fn drain(&mut self) -> bool {
+        let mut events = false;
+        let mut kernel = std::mem::replace(&mut self.kernel, Box::new(crate::kernel::Absent));
+        kernel.drain(&mut |bytes| match Record::parse(bytes) {
+            Ok(Record::Sample(record)) => self.sample(&record),
+            Ok(Record::Path(path)) => self.interner.name_hint(path),
+            Ok(Record::Process(event)) => {
+                events = true;
+                self.processes.event(event);
+                self.subscribers.publish(ProcessChange::from_event(event));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "record not understood");
+                if error.kind == abi::kind::SAMPLE {
+                    self.drained += 1;
+                    self.malformed += 1;
+                    for session in self.sessions.values() {
+                        session.shared.account.lose(Lost::Malformed, 1);
+                    }
+                }
+            }
+        });
+        self.kernel = kernel;
+        events
+    }
+
+    fn sample(&mut self, record: &SampleRecord<'_>) {
+        self.drained += 1;
+        let kernel_thread = SessionState::is_kernel_thread(record);
+        let process = self.processes.of(record);
+        let node = self.interner.stack(record, process.index);
+        let matched = Matched {
+            index: process.index,
+            tgid: record.head.tgid,
+            kernel_thread,
+            container: process.container.as_ref(),
+        };
+        for session in self.sessions.values_mut() {
+            session.take(record, &matched, node, self.rate);
+        }
+    }
+
+    fn end_windows(&mut self, now: u64) {
+        let due: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, session)| session.ends <= now).map(|(id, _)| *id).collect();
+        if due.is_empty() {
+            return;
+        }
+        for id in due {
+            self.end_window(id, now);
+        }
+        self.balance();
+        self.interner.shrink(&mut self.processes, &mut self.sessions);
+    }
+
+    /// Sends what a session counted to be named, and begins its next interval.
+    fn end_window(&mut self, id: SessionId, now: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let (job, filtered) = job(session, &mut self.interner, &self.processes, now, false);
+        let samples = job.samples;
+        session.shared.account.filter(Filtered::NoTarget, filtered);
+        for (bucket, ends) in session.window.buckets.iter().zip(&session.window.ends) {
+            if session.final_labels(bucket).is_some() {
+                count_ends(&session.shared.account, ends);
+            }
+        }
+        session.window = Window::new(now);
+        session.interval += 1;
+        session.ends = now + session.settings.collect_interval.as_nanos() as u64;
+        session.targets.forget(now.saturating_sub(IDLE.as_nanos() as u64));
+        let synced = self.interner.synced();
+        match self.namer.try_send(NamerEvent::Window(Box::new(job))) {
+            Ok(()) => self.interner.mark_synced(synced, self.processes.len()),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                session.shared.account.lose(Lost::NamingBehind, samples);
+            }
+        }
+    }
+
+    /// Shows what open intervals hold to those who look.
+    fn show_windows(&mut self, now: u64) {
+        for session in self.sessions.values_mut() {
+            if session.shows > now {
+                continue;
+            }
+            session.shows = now + OPEN_EVERY;
+            if !session.is_watched(now) || self.namer.len() > 1 {
+                continue;
+            }
+            let (job, _) = job(session, &mut self.interner, &self.processes, now, true);
+            let synced = self.interner.synced();
+            if self.namer.try_send(NamerEvent::Window(Box::new(job))).is_ok() {
+                self.interner.mark_synced(synced, self.processes.len());
+            }
+        }
+    }
+
+    /// Brings the accounts up to date with the kernel's counters.
+    fn balance(&mut self) {
+        let totals = self.kernel.counters();
+        let (taken, lost) = (totals.get(Counter::Taken), totals.get(Counter::LostRingFull));
+        let in_ring = taken.saturating_sub(lost + self.drained);
+        for session in self.sessions.values() {
+            let lost = lost - session.lost_before.min(lost);
+            let account = &session.shared.account;
+            account.set_lost(Lost::RingFull, lost);
+            account.set_taken(self.drained - session.drained_before + lost + in_ring);
+            account.set_open(session.window.samples + in_ring);
+        }
+        let missed = totals.get(Counter::ProcessEventsLost);
+        if missed > self.events_missed {
+            self.events_missed = missed;
+            self.subscribers.publish(ProcessChange::Missed);
+        }
+    }
+}
+
+fn count_ends(account: &Account, ends: &[u32; abi::WalkEnd::ALL.len()]) {
+    for (end, count) in abi::WalkEnd::ALL.into_iter().zip(ends) {
+        account.end(end, u64::from(*count));
+    }
+}
+
+/// What the namer needs of a window, and how many of its samples match no target.
+fn job(
+    session: &SessionState,
+    interner: &mut Interner,
+    processes: &Processes,
+    now: u64,
+    open: bool,
+) -> (Job, u64) {
+    let window = &session.window;
+    let mut groups = Vec::new();
+    let mut group_of = HashMap::new();
+    let by_bucket: Vec<Option<u32>> = window
+        .buckets
+        .iter()
+        .map(|bucket| {
+            let labels = session.final_labels(bucket)?;
+            Some(*group_of.entry(labels.clone()).or_insert_with(|| {
+                groups.push(labels);
+                groups.len() as u32 - 1
+            }))
+        })
+        .collect();
+    let mut counted = Vec::with_capacity(window.counts().len());
+    let (mut samples, mut filtered) = (0, 0);
+    for ((bucket, node), count) in window.counts() {
+        match by_bucket[bucket as usize] {
+            Some(group) => {
+                samples += u64::from(count);
+                counted.push(Counted { group, node, count });
+            }
+            None => filtered += u64::from(count),
+        }
+    }
+    counted.sort_unstable_by_key(|c| (c.group, c.node));
+    let start = unix_nanos() - i64::try_from(now.saturating_sub(window.start)).unwrap_or(0);
+    let job = Job {
+        interval: session.interval,
+        open,
+        samples,
+        start_nanos: start,
+        duration_nanos: i64::try_from(now.saturating_sub(window.start)).unwrap_or(0),
+        period: session.settings.period() as i64,
+        demangle: session.settings.demangle,
+        groups,
+        counted,
+        appended: interner.appended(),
+        processes: processes.since(interner.processes_known()),
+        sink: Arc::clone(&session.sink),
+        shared: Arc::clone(&session.shared),
+    };
+    (job, filtered)
+}
+
+/// CLOCK_MONOTONIC in nanoseconds: the clock of the records.
+pub(crate) fn now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn unix_nanos() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as i64)
+}

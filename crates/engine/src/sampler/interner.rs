@@ -1,0 +1,173 @@
+//! From records to stacks: which file each address lies in, and which node the stack is.
+
+use std::collections::{BTreeMap, HashMap};
+
+use abi::{FilePath, Mapping, SampleRecord, mapping_flag, sample_flag};
+use crossbeam_channel::Sender;
+
+use crate::command::SessionId;
+use crate::frame::{Frame, Space};
+use crate::opener::{FileKey, OpenRequest};
+use crate::session::SessionState;
+use crate::stacks::{Appended, Node, ROOT, Stacks};
+
+use super::processes::Processes;
+
+/// Slots of the table of stacks seen lately; a power of two.
+const RECENT: usize = 8192;
+/// With more nodes or frames than this, or more processes, everything not in an open interval is forgotten.
+const MOST_NODES: usize = 400_000;
+const MOST_PROCESSES: usize = 50_000;
+
+pub(crate) struct Interner {
+    stacks: Stacks,
+    /// Hash of a record's payload and process → its stack. One that was not seen lately is built again.
+    recent: Vec<(u64, Node)>,
+    files: HashMap<FileKey, u32>,
+    /// Paths that came before the sample which needs them.
+    hints: HashMap<FileKey, String>,
+    opener: Sender<OpenRequest>,
+    /// Frames, nodes and processes that the namer knows.
+    known: (usize, usize),
+    known_processes: usize,
+    restarted: bool,
+}
+
+impl Interner {
+    pub(crate) fn new(opener: Sender<OpenRequest>) -> Self {
+        Self {
+            stacks: Stacks::new(),
+            recent: vec![(0, ROOT); RECENT],
+            files: HashMap::new(),
+            hints: HashMap::new(),
+            opener,
+            known: (0, 0),
+            known_processes: 0,
+            restarted: true,
+        }
+    }
+
+    /// Keeps the path of a file for when a sample asks for the file.
+    pub(crate) fn name_hint(&mut self, path: FilePath) {
+        let key = FileKey { ino: path.ino, dev: path.dev, version: path.version };
+        if self.hints.len() < 1024 && !self.files.contains_key(&key) {
+            self.hints.insert(key, path.path);
+        }
+    }
+
+    /// The stack of a record.
+    pub(crate) fn stack(&mut self, record: &SampleRecord<'_>, process: u32) -> Node {
+        let hash = fingerprint(record.payload, process);
+        let slot = hash as usize & (RECENT - 1);
+        if self.recent[slot].0 == hash {
+            return self.recent[slot].1;
+        }
+        let node = self.build(record, process);
+        self.recent[slot] = (hash, node);
+        node
+    }
+
+    fn build(&mut self, record: &SampleRecord<'_>, process: u32) -> Node {
+        let mut spaces = [Space::KERNEL; abi::MAX_MAPPINGS];
+        for (space, mapping) in spaces.iter_mut().zip(record.mappings) {
+            *space = self.space(mapping, record.head.tgid, process);
+        }
+        let in_syscall = record.head.flags & sample_flag::IN_SYSCALL != 0;
+        let mut node = ROOT;
+        let mut last = 0;
+        for (depth, address) in record.user.iter().enumerate().rev() {
+            // A return address may be the first of another function: its call is the byte before.
+            let address = address.wrapping_sub(u64::from(depth > 0 || in_syscall));
+            let inside = |mapping: &Mapping| (mapping.start..mapping.end).contains(&address);
+            if !record.mappings.get(last).is_some_and(inside) {
+                last = record.mappings.iter().position(inside).unwrap_or(usize::MAX);
+            }
+            let frame = match record.mappings.get(last) {
+                Some(mapping) if mapping.flags & (mapping_flag::FILE | mapping_flag::VDSO) != 0 => {
+                    Frame { space: spaces[last], address: address - mapping.start + mapping.offset }
+                }
+                _ => Frame { space: Space::process(process), address },
+            };
+            node = self.stacks.push(node, frame);
+        }
+        for (depth, address) in record.kernel.iter().enumerate().rev() {
+            let address = address.wrapping_sub(u64::from(depth > 0));
+            node = self.stacks.push(node, Frame { space: Space::KERNEL, address });
+        }
+        node
+    }
+
+    fn space(&mut self, mapping: &Mapping, tgid: u32, process: u32) -> Space {
+        if mapping.flags & mapping_flag::VDSO != 0 {
+            return Space::VDSO;
+        }
+        if mapping.flags & mapping_flag::FILE == 0 {
+            return Space::process(process);
+        }
+        let key = FileKey { ino: mapping.ino, dev: mapping.dev, version: mapping.version };
+        if let Some(file) = self.files.get(&key) {
+            return Space::file(*file);
+        }
+        let file = self.files.len() as u32;
+        self.files.insert(key, file);
+        let path = self.hints.remove(&key);
+        let request = OpenRequest { file, key, tgid, start: mapping.start, end: mapping.end, path };
+        // A full queue is a storm of new files: this one stays without names until it is seen again.
+        if self.opener.try_send(request).is_err() {
+            self.files.remove(&key);
+            tracing::warn!(pid = tgid, "too many new files at once; one is not opened now");
+            return Space::process(process);
+        }
+        Space::file(file)
+    }
+
+    /// What the namer lacks.
+    pub(crate) fn appended(&self) -> Appended {
+        let known = if self.restarted { (0, 0) } else { self.known };
+        Appended { restart: self.restarted, ..self.stacks.since(known) }
+    }
+
+    pub(crate) fn processes_known(&self) -> usize {
+        if self.restarted { 0 } else { self.known_processes }
+    }
+
+    /// How much there is now, for [`mark_synced`](Self::mark_synced).
+    pub(crate) fn synced(&self) -> (usize, usize) {
+        self.stacks.len()
+    }
+
+    /// The namer knows this much now.
+    pub(crate) fn mark_synced(&mut self, stacks: (usize, usize), processes: usize) {
+        self.known = stacks;
+        self.known_processes = processes;
+        self.restarted = false;
+    }
+
+    /// Forgets what no open interval needs, once there is much.
+    pub(crate) fn shrink(&mut self, processes: &mut Processes, sessions: &mut BTreeMap<SessionId, SessionState>) {
+        let (frames, nodes) = self.stacks.len();
+        let empty = sessions.values().all(|session| session.window.samples == 0);
+        if frames.max(nodes) < MOST_NODES && processes.len() < MOST_PROCESSES || !empty {
+            return;
+        }
+        tracing::debug!(frames, nodes, processes = processes.len(), "forgetting old stacks");
+        self.stacks = Stacks::new();
+        self.recent.fill((0, ROOT));
+        self.restarted = true;
+        processes.renumber();
+        for session in sessions.values_mut() {
+            session.renumber();
+        }
+    }
+}
+
+/// A hash of all the words of a payload. Two different stacks of one process collide once in 2^64.
+fn fingerprint(payload: &[u8], process: u32) -> u64 {
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut hash = u64::from(process).wrapping_add(1).wrapping_mul(MIX);
+    for word in payload.as_chunks::<8>().0 {
+        let product = u128::from(hash ^ u64::from_ne_bytes(*word)) * u128::from(MIX);
+        hash = (product as u64) ^ (product >> 64) as u64 ^ hash.rotate_left(23);
+    }
+    hash | 1
+}

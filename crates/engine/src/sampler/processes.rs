@@ -1,0 +1,117 @@
+//! The processes that samples came from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use abi::{ProcessEvent, SampleRecord};
+use inspect::{Proc, ProcessKey, proc::Wanted};
+
+/// Nanoseconds in a clock tick of /proc: USER_HZ is 100 on every architecture supported.
+const TICK: u64 = 10_000_000;
+
+pub(crate) struct Process {
+    /// Number within this run of the interner.
+    pub(crate) index: u32,
+    start_time: u64,
+    /// Its container, once asked for.
+    pub(crate) container: Option<Arc<str>>,
+    container_known: bool,
+}
+
+/// Processes by id; one that took over the id of another is another.
+pub(crate) struct Processes {
+    by_tgid: HashMap<u32, Process>,
+    keys: Vec<ProcessKey>,
+    /// Containers by cgroup, for processes that are gone before they could be asked. Cgroup 1 is the root, which every
+    /// process is in where only version 1 hierarchies are used.
+    by_cgroup: HashMap<u64, Option<Arc<str>>>,
+    proc: Option<Proc>,
+    /// Whether a target is a container's.
+    pub(crate) want_containers: bool,
+}
+
+impl Processes {
+    pub(crate) fn new() -> Self {
+        Self {
+            by_tgid: HashMap::new(),
+            keys: Vec::new(),
+            by_cgroup: HashMap::new(),
+            proc: Proc::open().ok(),
+            want_containers: false,
+        }
+    }
+
+    /// The process of a sample.
+    pub(crate) fn of(&mut self, record: &SampleRecord<'_>) -> &Process {
+        let head = record.head;
+        let keys = &mut self.keys;
+        let mut new = || {
+            let index = keys.len() as u32;
+            keys.push(ProcessKey { tgid: head.tgid, start_time: head.start_time / TICK });
+            Process { index, start_time: head.start_time, container: None, container_known: false }
+        };
+        let process = match self.by_tgid.entry(head.tgid) {
+            std::collections::hash_map::Entry::Occupied(found) => {
+                let process = found.into_mut();
+                if process.start_time != head.start_time {
+                    *process = new();
+                }
+                process
+            }
+            std::collections::hash_map::Entry::Vacant(free) => free.insert(new()),
+        };
+        if self.want_containers && !process.container_known {
+            process.container_known = true;
+            process.container = container(self.proc.as_mut(), &mut self.by_cgroup, head.tgid, head.cgroup);
+        }
+        process
+    }
+
+    /// Another program runs in another container, and an id without a process is free.
+    pub(crate) fn event(&mut self, event: &ProcessEvent) {
+        match event.kind {
+            abi::kind::EXEC => {
+                if let Some(process) = self.by_tgid.get_mut(&event.tgid) {
+                    process.container_known = false;
+                }
+            }
+            abi::kind::EXIT => _ = self.by_tgid.remove(&event.tgid),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The keys that a replica lacks which knows this many.
+    pub(crate) fn since(&self, known: usize) -> Vec<ProcessKey> {
+        self.keys[known..].to_vec()
+    }
+
+    /// Begins the numbers anew.
+    pub(crate) fn renumber(&mut self) {
+        self.by_tgid.clear();
+        self.keys.clear();
+        self.by_cgroup.clear();
+    }
+}
+
+fn container(
+    proc: Option<&mut Proc>,
+    by_cgroup: &mut HashMap<u64, Option<Arc<str>>>,
+    tgid: u32,
+    cgroup: u64,
+) -> Option<Arc<str>> {
+    let facts = proc.and_then(|proc| proc.facts(tgid, Wanted::CGROUP).ok());
+    match facts.and_then(|facts| facts.cgroup.ok()) {
+        Some(text) => {
+            let container: Option<Arc<str>> = inspect::cgroup::container_id(&text).map(Arc::from);
+            if cgroup > 1 {
+                by_cgroup.insert(cgroup, container.clone());
+            }
+            container
+        }
+        None => by_cgroup.get(&cgroup).cloned().flatten(),
+    }
+}

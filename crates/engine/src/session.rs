@@ -1,0 +1,185 @@
+//! One `pyroscope.ebpf` as the sampler sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use abi::{SampleRecord, WalkEnd, sample_flag};
+use profile::Labels;
+use symbolize::Mode;
+
+use crate::account::{Account, Filtered};
+use crate::batch::Sink;
+use crate::stacks::Node;
+use crate::target::{TargetKey, Targets};
+use crate::window::{Bucket, Window};
+
+/// How a session samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Samples a second and CPU; at least 1.
+    pub sample_rate: u32,
+    /// Length of an interval.
+    pub collect_interval: Duration,
+    /// How names are shortened.
+    pub demangle: Mode,
+    /// Whether only processes with a target are profiled. If not, a kernel thread without one is service `kernel`, and any
+    /// other process `ebpf/unspecified`.
+    pub targets_only: bool,
+}
+
+impl Settings {
+    /// Nanoseconds that one sample stands for.
+    pub fn period(&self) -> u64 {
+        1_000_000_000 / u64::from(self.sample_rate.max(1))
+    }
+}
+
+/// What others hold of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) account: Account,
+    /// Until when somebody looks at the open interval, in nanoseconds of CLOCK_MONOTONIC.
+    pub(crate) watched_until: AtomicU64,
+}
+
+/// Which bucket a process's samples go into, and up to which change of the targets that was looked up.
+#[derive(Clone, Copy, Default)]
+struct Binding {
+    window: u64,
+    changed: u64,
+    bucket: u32,
+}
+
+/// A process, as far as matching needs it.
+pub(crate) struct Matched<'a> {
+    pub(crate) index: u32,
+    pub(crate) tgid: u32,
+    pub(crate) kernel_thread: bool,
+    pub(crate) container: Option<&'a Arc<str>>,
+}
+
+/// The sampler's side of a session.
+pub(crate) struct SessionState {
+    pub(crate) settings: Settings,
+    pub(crate) targets: Targets,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sink: Arc<Sink>,
+    pub(crate) window: Window,
+    /// Number of the current interval.
+    pub(crate) interval: u64,
+    /// When the interval ends, and when its content is shown next (CLOCK_MONOTONIC, nanoseconds).
+    pub(crate) ends: u64,
+    pub(crate) shows: u64,
+    /// Records drained and samples lost in the kernel before the session began.
+    pub(crate) drained_before: u64,
+    pub(crate) lost_before: u64,
+    bindings: Vec<Binding>,
+    /// Per CPU, the fraction of a kept sample that surplus ones have added up to, in units of 1/kernel rate.
+    thinning: Vec<u32>,
+}
+
+impl SessionState {
+    pub(crate) fn new(settings: Settings, targets: Targets, shared: Arc<Shared>, sink: Arc<Sink>, now: u64) -> Self {
+        let ends = now + settings.collect_interval.as_nanos() as u64;
+        Self {
+            settings,
+            targets,
+            shared,
+            sink,
+            window: Window::new(now),
+            interval: 0,
+            ends,
+            shows: now + OPEN_EVERY,
+            drained_before: 0,
+            lost_before: 0,
+            bindings: Vec::new(),
+            thinning: Vec::new(),
+        }
+    }
+
+    /// Counts one sample, or says why not. `node` is its stack.
+    pub(crate) fn take(&mut self, record: &SampleRecord<'_>, process: &Matched<'_>, node: Node, kernel_rate: u32) {
+        if self.settings.sample_rate < kernel_rate && !self.keeps(record.head.cpu, kernel_rate) {
+            self.shared.account.filter(Filtered::Thinned, 1);
+            return;
+        }
+        if record.kernel.is_empty() && record.user.is_empty() {
+            self.shared.account.filter(Filtered::NoFrames, 1);
+            return;
+        }
+        let bucket = self.bucket(process, record.head.ktime);
+        let end = WalkEnd::from_number(record.head.end.into()).unwrap_or(WalkEnd::Fault);
+        self.window.add(bucket, node, end);
+    }
+
+    /// Spreads the samples that are kept evenly over those of a CPU.
+    fn keeps(&mut self, cpu: u32, kernel_rate: u32) -> bool {
+        let cpu = cpu as usize;
+        if self.thinning.len() <= cpu {
+            self.thinning.resize(cpu + 1, 0);
+        }
+        let sum = &mut self.thinning[cpu];
+        *sum += self.settings.sample_rate;
+        let keeps = *sum >= kernel_rate;
+        if keeps {
+            *sum -= kernel_rate;
+        }
+        keeps
+    }
+
+    fn bucket(&mut self, process: &Matched<'_>, ktime: u64) -> u32 {
+        let index = process.index as usize;
+        if self.bindings.len() <= index {
+            self.bindings.resize(index + 1, Binding::default());
+        }
+        let known = self.bindings[index];
+        let current = known.window == self.window.start && known.changed == self.targets.changed;
+        if current && ktime >= self.targets.changed {
+            return known.bucket;
+        }
+        let pid = TargetKey::Pid(process.tgid);
+        let container = process.container.map(|id| TargetKey::Container(Arc::clone(id)));
+        let container_turn = container.as_ref().map_or(0, |key| self.targets.turn(key, ktime));
+        let bucket = self.window.bucket(Bucket {
+            process: process.index,
+            kernel_thread: process.kernel_thread,
+            pid: (self.targets.turn(&pid, ktime), pid),
+            container: container.map(|key| (container_turn, key)),
+        });
+        if ktime >= self.targets.changed {
+            self.bindings[index] = Binding { window: self.window.start, changed: self.targets.changed, bucket };
+        }
+        bucket
+    }
+
+    /// The labels that a bucket's samples are delivered under, as known by now; `None` filters them.
+    pub(crate) fn final_labels(&self, bucket: &Bucket) -> Option<Labels> {
+        let at = |(turn, key): &(usize, TargetKey)| self.targets.at(key, *turn).cloned();
+        at(&bucket.pid).or_else(|| at(bucket.container.as_ref()?)).or_else(|| {
+            if self.settings.targets_only {
+                return None;
+            }
+            let name = if bucket.kernel_thread { "kernel" } else { "ebpf/unspecified" };
+            Some([("__name__", "process_cpu"), ("service_name", name)].into_iter().collect())
+        })
+    }
+
+    /// Whether somebody looks at the open interval.
+    pub(crate) fn is_watched(&self, now: u64) -> bool {
+        self.shared.watched_until.load(Relaxed) > now
+    }
+
+    /// Whether a sample belongs to a kernel thread.
+    pub(crate) fn is_kernel_thread(record: &SampleRecord<'_>) -> bool {
+        record.head.flags & sample_flag::KTHREAD != 0
+    }
+
+    /// Forgets what it knew of processes by number, because the numbers begin anew.
+    pub(crate) fn renumber(&mut self) {
+        self.bindings.clear();
+    }
+}
+
+/// How often the open interval is shown, in nanoseconds.
+pub(crate) const OPEN_EVERY: u64 = 1_000_000_000;

@@ -1,0 +1,268 @@
+//! The engine against a fake kernel: what goes in as records comes out as profiles, and every sample is somewhere.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use abi::{Counter, Mapping, SampleHead, kind, sample_flag};
+use pyrope_engine::account::{Filtered, Lost};
+use pyrope_engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
+use pyrope_engine::target::{Target, TargetChange, TargetKey};
+use pyrope_engine::{Batch, Demangle, Engine, Session, Settings};
+use profile::Labels;
+use zerocopy::{FromZeros as _, IntoBytes as _};
+
+/// The records that wait, and the counters that go with them.
+#[derive(Default)]
+struct Shared {
+    records: Mutex<VecDeque<Vec<u64>>>,
+    counters: Mutex<KernelCounters>,
+    rate: AtomicU32,
+}
+
+#[derive(Clone, Default)]
+struct Fake(Arc<Shared>);
+
+impl Kernel for Fake {
+    fn sample(&mut self, hz: Option<u32>) -> Result<(), KernelError> {
+        self.0.rate.store(hz.unwrap_or(0), SeqCst);
+        Ok(())
+    }
+
+    fn follow_cpus(&mut self) -> Result<usize, KernelError> {
+        Ok(1)
+    }
+
+    fn wait(&mut self, _timeout: Duration) {
+        thread::yield_now();
+    }
+
+    fn drain(&mut self, each: &mut dyn FnMut(&[u8])) {
+        let records = std::mem::take(&mut *self.0.records.lock().unwrap());
+        for record in records {
+            each(record.as_bytes());
+        }
+    }
+
+    fn counters(&mut self) -> KernelCounters {
+        *self.0.counters.lock().unwrap()
+    }
+
+    fn waker(&self) -> Waker {
+        Arc::new(|| ())
+    }
+
+    fn map_bytes(&self) -> u64 {
+        4096
+    }
+}
+
+impl Fake {
+    /// One sample of a process, with these kernel and user addresses, leaf first.
+    fn take(&self, tgid: u32, ktime: u64, kernel: &[u64], user: &[u64]) {
+        let mapping = Mapping { start: 0x1000, end: 0x9000, flags: 1, ..Mapping::new_zeroed() };
+        let mut head = SampleHead::new_zeroed();
+        head.kind = kind::SAMPLE;
+        head.flags = if tgid == 2 { sample_flag::KTHREAD } else { 0 };
+        head.kernel_frames = kernel.len() as u16;
+        head.user_frames = user.len() as u16;
+        head.mappings = 1;
+        head.tgid = tgid;
+        head.ktime = ktime;
+        let mut words: Vec<u64> =
+            head.as_bytes().chunks(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap())).collect();
+        words.extend(kernel.iter().chain(user));
+        words.extend(mapping.as_bytes().chunks(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap())));
+        self.0.counters.lock().unwrap().0[Counter::Taken as usize] += 1;
+        self.0.records.lock().unwrap().push_back(words);
+    }
+
+    fn lose_in_ring(&self) {
+        let mut counters = self.0.counters.lock().unwrap();
+        counters.0[Counter::Taken as usize] += 1;
+        counters.0[Counter::LostRingFull as usize] += 1;
+    }
+
+    fn garbage(&self) {
+        self.0.counters.lock().unwrap().0[Counter::Taken as usize] += 1;
+        self.0.records.lock().unwrap().push_back(vec![u64::from(kind::SAMPLE)]);
+    }
+
+    fn engine(&self) -> Engine {
+        let fake = self.clone();
+        Engine::start(move || Ok(Box::new(fake))).unwrap()
+    }
+}
+
+type Batches = Arc<Mutex<Vec<Batch>>>;
+
+fn settings() -> Settings {
+    Settings {
+        sample_rate: 100,
+        collect_interval: Duration::from_secs(3600),
+        demangle: Demangle::None,
+        targets_only: true,
+    }
+}
+
+fn open(engine: &Engine, settings: Settings) -> (Session, Batches) {
+    let batches = Batches::default();
+    let sink = Arc::clone(&batches);
+    let session = engine
+        .open(
+            settings,
+            Box::new(move |batch| {
+                sink.lock().unwrap().push(batch);
+                Ok(())
+            }),
+        )
+        .unwrap();
+    (session, batches)
+}
+
+fn pid(pid: u32, service: &str) -> Target {
+    let labels: Labels = [("service_name", service), ("__name__", "process_cpu")].into_iter().collect();
+    Target { key: TargetKey::Pid(pid), labels }
+}
+
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::yield_now();
+    }
+}
+
+fn services(batches: &Batches) -> Vec<(String, i64)> {
+    let batches = batches.lock().unwrap();
+    let mut out: Vec<(String, i64)> = batches
+        .iter()
+        .filter(|batch| !batch.open)
+        .flat_map(|batch| &batch.profiles)
+        .map(|profile| (profile.labels.get("service_name").unwrap_or("").to_owned(), profile.total() / 10_000_000))
+        .collect();
+    out.sort();
+    out
+}
+
+#[test]
+fn every_sample_is_delivered_filtered_or_lost_by_name() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let (session, batches) = open(&engine, settings());
+    assert_eq!(fake.0.rate.load(SeqCst), 100);
+    session.set_targets(TargetChange::All(vec![pid(10, "cart"), pid(11, "cart"), pid(12, "shop")]));
+    for tgid in [10, 11, 10, 12, 99] {
+        fake.take(tgid, 1, &[], &[0x1004, 0x2008]);
+    }
+    fake.take(10, 1, &[], &[]);
+    fake.lose_in_ring();
+    fake.garbage();
+    until("all are read", || fake.0.records.lock().unwrap().is_empty());
+    let numbers = session.accounts();
+    session.close();
+    assert_eq!(services(&batches), [("cart".to_owned(), 3), ("shop".to_owned(), 1)]);
+    assert_eq!((numbers.taken(), numbers.delivered(), numbers.open()), (8, 4, 0));
+    assert_eq!(numbers.filtered(Filtered::NoTarget), 1);
+    assert_eq!(numbers.filtered(Filtered::NoFrames), 1);
+    assert_eq!((numbers.lost(Lost::RingFull), numbers.lost(Lost::Malformed)), (1, 1));
+    assert!(numbers.balances());
+    engine.stop();
+    assert_eq!(fake.0.rate.load(SeqCst), 0);
+}
+
+#[test]
+fn a_process_that_is_discovered_after_its_samples_is_attributed_to_them() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let (session, batches) = open(&engine, settings());
+    fake.take(20, 1, &[], &[0x1004]);
+    until("it is read", || fake.0.records.lock().unwrap().is_empty());
+    session.set_targets(TargetChange::Some { removed: vec![], set: vec![pid(20, "brief")] });
+    session.set_targets(TargetChange::Some { removed: vec![TargetKey::Pid(20)], set: vec![] });
+    // Taken before the target went, read after.
+    fake.take(20, 2, &[], &[0x1004]);
+    session.close();
+    assert_eq!(services(&batches), [("brief".to_owned(), 2)]);
+    engine.stop();
+}
+
+#[test]
+fn a_target_that_went_holds_for_no_later_sample() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let (session, batches) = open(&engine, settings());
+    fake.take(20, 1, &[], &[0x1004]);
+    session.set_targets(TargetChange::All(vec![pid(20, "brief")]));
+    session.set_targets(TargetChange::All(vec![]));
+    until("it is read", || fake.0.records.lock().unwrap().is_empty());
+    let account = session.accounts();
+    fake.take(20, u64::MAX - 1, &[], &[0x1004]);
+    session.close();
+    assert_eq!(services(&batches), [("brief".to_owned(), 1)]);
+    assert_eq!(account.filtered(Filtered::NoTarget), 1);
+    engine.stop();
+}
+
+#[test]
+fn a_lower_rate_keeps_its_share_of_a_higher_one() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let whole = |rate| Settings { sample_rate: rate, targets_only: false, ..settings() };
+    let (fast, _) = open(&engine, whole(100));
+    let (slow, _) = open(&engine, whole(19));
+    for time in 0..1000 {
+        fake.take(5, time, &[], &[0x1004 + time % 7]);
+    }
+    let (fast_account, slow_account) = (fast.accounts(), slow.accounts());
+    slow.close();
+    fast.close();
+    assert_eq!(fast_account.delivered(), 1000);
+    assert_eq!((slow_account.delivered(), slow_account.filtered(Filtered::Thinned)), (190, 810));
+    assert!(fast_account.balances() && slow_account.balances());
+    engine.stop();
+}
+
+#[test]
+fn kernel_threads_are_one_service_when_the_whole_host_is_profiled() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let (session, batches) = open(&engine, Settings { targets_only: false, ..settings() });
+    fake.take(2, 1, &[0xffff_ffff_8100_0000], &[]);
+    fake.take(7, 1, &[], &[0x1004]);
+    session.close();
+    assert_eq!(services(&batches), [("ebpf/unspecified".to_owned(), 1), ("kernel".to_owned(), 1)]);
+    engine.stop();
+}
+
+#[test]
+fn a_sink_that_is_full_costs_samples_by_name() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let session =
+        engine.open(Settings { targets_only: false, ..settings() }, Box::new(|batch| Err(batch))).unwrap();
+    fake.take(7, 1, &[], &[0x1004]);
+    let account = session.accounts();
+    session.close();
+    assert_eq!((account.lost(Lost::SinkFull), account.balances()), (1, true));
+    engine.stop();
+}
+
+#[test]
+fn a_changed_rate_ends_the_interval_so_that_periods_do_not_mix() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let (session, batches) = open(&engine, Settings { targets_only: false, ..settings() });
+    fake.take(7, 1, &[], &[0x1004]);
+    session.set(Settings { sample_rate: 50, targets_only: false, ..settings() });
+    until("the rate changed", || fake.0.rate.load(SeqCst) == 50);
+    fake.take(7, 2, &[], &[0x1004]);
+    session.close();
+    let periods: Vec<i64> =
+        batches.lock().unwrap().iter().flat_map(|b| &b.profiles).map(|profile| profile.period).collect();
+    assert_eq!(periods, [10_000_000, 20_000_000]);
+    engine.stop();
+}
