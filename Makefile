@@ -1,0 +1,81 @@
+# The door: each line calls cargo, xtask or a script. `make help` lists them.
+#
+# CARGO_TARGET_DIR is respected; ARGS goes to `pyrope run`, as in `make run ARGS=config.alloy`; PYROPE is the binary that the end-to-end
+# and browser tests drive.
+
+export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin:/usr/sbin:/sbin
+
+CARGO  ?= cargo
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+PYROPE ?= $(TARGET)/release/pyrope
+SUDO   := $(if $(filter-out 0,$(shell id -u)),sudo)
+# Test programs that load BPF run as root; what cargo builds stays the user's.
+AS_ROOT := $(if $(SUDO),--config 'target."cfg(unix)".runner=["sudo","-E","env","PATH=$(PATH)"]')
+
+export PYROPE
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui workloads bench docs clean
+
+help: ## lists these lines
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
+
+run: ## installs what is missing, builds pyrope and runs it, with its page at http://127.0.0.1:12345
+	@tools/setup.sh run
+	@$(MAKE) --no-print-directory build
+	$(SUDO) $(TARGET)/release/pyrope run $(ARGS)
+
+build: ## builds the release binary, target/release/pyrope
+	@tools/setup.sh run
+	$(CARGO) build --release --package pyrope-agent
+
+test: ## installs what is missing and runs every check and test there is; uses root for the kernel's part
+	@tools/setup.sh test
+	@for step in lint test-unit test-conformance test-peer test-kernel test-e2e test-ui; do \
+	    echo "== $$step"; start=$$(date +%s); \
+	    $(MAKE) --no-print-directory $$step || exit 1; \
+	    echo "== $$step: $$(($$(date +%s) - start)) s"; \
+	done
+
+lint: ## formatting, clippy and tidy: the architecture's rules that a program can check
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) xtask tidy
+
+format: ## formats the Rust code
+	$(CARGO) fmt --all
+
+test-unit: ## the tests of all crates that need neither root nor the kernel's part
+	$(CARGO) test --workspace --exclude e2e --exclude pyrope-bpf
+	$(CARGO) test --package pyrope-bpf --lib
+
+test-conformance: ## the configuration language and the components against recorded answers of Grafana Alloy
+	@for file in $(wildcard crates/*/testdata/*.jsonl); do \
+	    echo "$(CARGO) xtask conformance $$file"; $(CARGO) xtask conformance $$file || exit 1; \
+	done
+
+test-peer: ## the Go peer that plays the Pyroscope server in the end-to-end tests
+	cd e2e/peer && go vet ./... && go test ./...
+
+test-kernel: ## the BPF programs on the running kernel, as root
+	$(CARGO) $(AS_ROOT) test --package pyrope-bpf --test '*' -- --test-threads=1
+
+test-e2e: build workloads ## the release binary on the running kernel, as root: workloads in, Go peer and store out
+	$(CARGO) $(AS_ROOT) test --package e2e -- --test-threads=1
+
+test-ui: build workloads ## the page in Chromium
+	cd e2e/browser && npm ci --silent && npm run --silent check && node --import ./unit/loader.mjs --test unit/*.test.mjs page/*.test.mjs
+
+workloads: ## builds the programs with known stacks and the Go peer that the end-to-end tests use
+	@$(MAKE) --no-print-directory -C e2e/workloads OUT=$(TARGET)/workloads
+	cd e2e/peer && go build -o $(TARGET)/peer .
+
+bench: build ## measures the figures of docs/performance.md on this machine, as root
+	@tools/setup.sh bench
+	$(CARGO) $(AS_ROOT) run --release --package xtask -- bench $(ARGS)
+
+docs: ## the crates' documentation as HTML, target/doc
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+clean: ## removes all that was built
+	$(CARGO) clean
