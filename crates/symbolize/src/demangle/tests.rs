@@ -1,0 +1,178 @@
+use super::*;
+
+#[track_caller]
+fn check(name: &str, simplified: &str, templates: &str, full: &str) {
+    assert_eq!(demangle(name, Mode::None), name);
+    assert_eq!(demangle(name, Mode::Simplified), simplified);
+    assert_eq!(demangle(name, Mode::Templates), templates);
+    assert_eq!(demangle(name, Mode::Full), full);
+}
+
+#[track_caller]
+fn check_one(name: &str, expect: &str) {
+    check(name, expect, expect, expect);
+}
+
+#[test]
+fn functions_of_cpp() {
+    check(
+        "_ZN15PlatformMonitor4waitEm",
+        "PlatformMonitor::wait",
+        "PlatformMonitor::wait",
+        "PlatformMonitor::wait(unsigned long)",
+    );
+    check(
+        "_ZNSt6vectorIiSaIiEE9push_backEOi",
+        "std::vector::push_back",
+        "std::vector<int, std::allocator<int> >::push_back",
+        "std::vector<int, std::allocator<int> >::push_back(int&&)",
+    );
+    check(
+        "_ZNKSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEE4findEcm",
+        "std::__cxx11::basic_string::find",
+        "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >::find",
+        "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >::find(char, unsigned long) const",
+    );
+    check("_Z3fooIiEvT_", "foo", "foo<int>", "void foo<int>(int)");
+    check("_ZNK3foocvbEv", "foo::operator bool", "foo::operator bool", "foo::operator bool() const");
+    check("_ZN3fooD2Ev", "foo::~foo", "foo::~foo", "foo::~foo()");
+    check(
+        "_ZN12_GLOBAL__N_13fooEv",
+        "(anonymous namespace)::foo",
+        "(anonymous namespace)::foo",
+        "(anonymous namespace)::foo()",
+    );
+}
+
+#[test]
+fn functions_in_functions_of_cpp() {
+    let short = "foo::bar()::{lambda()#1}::operator()";
+    check("_ZZN3foo3barEiENKUlvE_clEv", short, short, "foo::bar(int)::{lambda()#1}::operator()() const");
+    let short = "foo::bar()::{lambda()#1}::operator()";
+    check("_ZZNK3foo3barEiENKUlvE_clEv", short, short, "foo::bar(int) const::{lambda()#1}::operator()() const");
+}
+
+#[test]
+fn clones_are_not_marked() {
+    check("_ZL3fooi.isra.0", "foo", "foo", "foo(int)");
+    check("_Z3foov.part.0.constprop.1", "foo", "foo", "foo()");
+    check("_Z3foov.cold", "foo", "foo", "foo()");
+    check("_Z3foov.llvm.1234567890", "foo", "foo", "foo()");
+    check_one("_ZN3std2rt10lang_start17h0123456789abcdefE.llvm.12", "std::rt::lang_start");
+    check_one("_RNCNvC5crate4main0.llvm.12", "crate::main::{closure#0}");
+}
+
+#[test]
+fn thunks() {
+    let full = "virtual thunk to std::basic_stringstream<char, std::char_traits<char>, std::allocator<char> >::~basic_stringstream()";
+    check(
+        "_ZTv0_n24_NSt18basic_stringstreamIcSt11char_traitsIcESaIcEED0Ev",
+        "virtual thunk to std::basic_stringstream::~basic_stringstream()",
+        full,
+        full,
+    );
+    check_one("_ZThn8_N3FooD0Ev", "non-virtual thunk to Foo::~Foo()");
+    check_one("_ZTch0_h16_N3Foo5cloneEv", "covariant return thunk to Foo::clone()");
+}
+
+#[test]
+fn rust() {
+    check_one("_ZN3std2rt10lang_start17h0123456789abcdefE", "std::rt::lang_start");
+    check_one(
+        "_ZN4core3ptr85drop_in_place$LT$std..rt..lang_start$LT$$LP$$RP$$GT$..$u7b$$u7b$closure$u7d$$u7d$$GT$17hc0ffee1234567890E",
+        "core::ptr::drop_in_place<std::rt::lang_start<()>::{{closure}}>",
+    );
+    check(
+        "_RINvNtC3std3mem8align_ofNtNtC3std3mem12DiscriminantE",
+        "std::mem::align_of::<>",
+        "std::mem::align_of::<std::mem::Discriminant>",
+        "std::mem::align_of::<std::mem::Discriminant>",
+    );
+    check(
+        "_RNvMs_NtCs4fqI2P2rA04_5alloc3vecINtB4_3VechE4push",
+        "<alloc::vec::Vec<>>::push",
+        "<alloc::vec::Vec<u8>>::push",
+        "<alloc::vec::Vec<u8>>::push",
+    );
+    check_one("_RNCNvC5crate4main0", "crate::main::{closure#0}");
+}
+
+#[test]
+fn names_that_are_not_mangled_stay() {
+    for name in [
+        "_GLOBAL__sub_I_main.cpp",
+        "main.main",
+        "_D3foo3barFiZv",
+        "?bar@@YAXXZ",
+        "memcpy",
+        "_Z",
+        "_ZN",
+        "_Z3fooi@@V1",
+        "_RNv",
+        "_R",
+        "_start",
+        "",
+        "Funktionsname_mit_\u{e4}",
+        "_ZN3f\u{e4}E",
+    ] {
+        check_one(name, name);
+    }
+}
+
+#[test]
+fn the_style_is_that_of_gnu() {
+    check("_ZN1fILj25EE1gEv", "f::g", "f<25u>::g", "f<25u>::g()");
+    check("_ZN1fILi5EE1gEv", "f::g", "f<5>::g", "f<5>::g()");
+    check("_ZN1fILin5EE1gEv", "f::g", "f<-5>::g", "f<-5>::g()");
+    check("_ZN1fILb1EE1gEv", "f::g", "f<true>::g", "f<true>::g()");
+    check("_ZN1fILm7EE1gEv", "f::g", "f<7ul>::g", "f<7ul>::g()");
+    check("_Z1fIiJEEvv", "f", "f<int>", "void f<int>()");
+    check("_Z1fI1gIiEJEEvv", "f", "f<g<int> >", "void f<g<int> >()");
+    check("_ZN3foolsIiEEvT_", "foo::operator<<", "foo::operator<< <int>", "void foo::operator<< <int>(int)");
+    check("_ZN3fooltIiEEvT_", "foo::operator<", "foo::operator< <int>", "void foo::operator< <int>(int)");
+    check("_Z1fSt8functionIF1aiEE", "f", "f", "f(std::function<a (int)>)");
+    check(
+        "_ZNSt8functionIF1aIiEvEEclEv",
+        "std::function::operator()",
+        "std::function<a<int> ()>::operator()",
+        "std::function<a<int> ()>::operator()()",
+    );
+    check_one("_ZTV3foo", "vtable for foo");
+    check_one("_ZTT3foo", "VTT for foo");
+}
+
+#[test]
+fn a_short_name_for_a_huge_one_stays_mangled() {
+    // Each parameter is a pair of the one before: a<int, int>, a<a<int, int>, a<int, int> >, …
+    let doubling = |times: u32| {
+        let mut name = "_Z1f1aIiiE".to_owned();
+        for n in 0..times {
+            let before = char::from_digit(n, 36).unwrap().to_ascii_uppercase();
+            name.push_str(&format!("S_IS{before}_S{before}_E"));
+        }
+        name
+    };
+    assert!(demangle(&doubling(3), Mode::Full).starts_with("f(a<int, int>, a<a<int, int>, a<int, int> >, a<a<"));
+    check(&doubling(30), "f", "f", &doubling(30));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_name_makes_it_panic(name in "(_Z|_R|_ZN|___Z|_GLOBAL__I_)?[A-Za-z0-9_.$]{0,60}") {
+        for mode in [Mode::Simplified, Mode::Templates, Mode::Full] {
+            let _ = demangle(&name, mode);
+        }
+    }
+
+    #[test]
+    fn no_mangled_letters_make_it_panic(name in "_Z[NSTILEKvicbjlmPRO0-9_st]{0,40}(E|v|i){0,3}") {
+        for mode in [Mode::Simplified, Mode::Templates, Mode::Full] {
+            let _ = demangle(&name, mode);
+        }
+    }
+
+    #[test]
+    fn a_name_of_its_own_stays(name in "[a-z][a-z0-9_.]{0,30}") {
+        proptest::prop_assert_eq!(demangle(&name, Mode::Full), &*name);
+    }
+}
