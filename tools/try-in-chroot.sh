@@ -18,6 +18,16 @@ command -v debootstrap >/dev/null || die "needs debootstrap: apt-get install deb
 [ -r $sources ] || die "needs a Debian host: the mirror is read from $sources"
 here=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 
+inside() { # inside COMMAND: runs it in the chroot; what is mounted for it is gone afterwards
+    # shellcheck disable=SC2016 # expanded inside the namespace
+    unshare --mount --propagation private sh -c '
+        mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" && mount --rbind /dev "$0/dev" &&
+        exec chroot "$0" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+            NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" \
+            bash -c "$1"
+    ' "$chroot" "$1"
+}
+
 [ "${FRESH:-}" != 1 ] || rm -rf "$chroot"
 if [ ! -e "$chroot/.made" ]; then
     echo "try-in-chroot: makes $chroot"
@@ -26,21 +36,15 @@ if [ ! -e "$chroot/.made" ]; then
     rm -f "$chroot/etc/apt/sources.list"
     sed "s/$here/$suite/g" $sources >"$chroot$sources"
     cp /usr/local/share/ca-certificates/*.crt "$chroot/usr/local/share/ca-certificates/" 2>/dev/null || true
-    chroot "$chroot" update-ca-certificates >/dev/null
-    # What a person has before `git clone` and `make`.
-    chroot "$chroot" sh -c 'apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install git make' >/dev/null
+    cp /etc/resolv.conf /etc/hosts "$chroot/etc/"
+    # git and make: what a person has before `git clone` and `make run`.
+    inside 'update-ca-certificates && apt-get -q update &&
+        DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install git make' >"$chroot/.log" 2>&1 ||
+        { tail -n 20 "$chroot/.log" >&2; die "cannot prepare $chroot"; }
     touch "$chroot/.made"
 fi
-cp /etc/resolv.conf /etc/hosts "$chroot/etc/"
-
 rm -rf "$chroot/pyrope"
 git clone -q . "$chroot/pyrope"
 echo "try-in-chroot: $suite, $(git log -1 --format=%h): $command"
 
-# shellcheck disable=SC2016 # expanded inside the namespace
-unshare --mount --propagation private sh -c '
-    mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" && mount --rbind /dev "$0/dev" &&
-    exec chroot "$0" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" \
-        sh -c "cd /pyrope && $1"
-' "$chroot" "$command"
+inside "cd /pyrope && $command"
