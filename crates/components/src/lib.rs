@@ -1,1 +1,5 @@
 //! Not written yet.
+#![forbid(unsafe_code)]
+
+pub mod metrics;
+pub mod receiver;

@@ -1,0 +1,135 @@
+//! One source, several receivers.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+
+use super::{Append, AppendError, ProfilesReceiver, Receiver};
+use crate::metrics::{Counter, Histogram, Scope};
+
+/// Hands profiles to each child in the order of `forward_to`; one that fails does not keep the others from theirs.
+pub struct Fanout {
+    children: RwLock<Arc<[Receiver]>>,
+    latency: Histogram,
+    entries: Counter,
+}
+
+impl Fanout {
+    /// A fan-out that counts into `scope`, the one of the component that has `forward_to`.
+    pub fn new(scope: &Scope, children: Vec<Receiver>) -> Self {
+        let latency = "How long handing profiles to all children of forward_to took, in seconds.";
+        let entries = "Profiles that every child of forward_to took.";
+        Self {
+            children: RwLock::new(Arc::from(children)),
+            latency: scope.histogram("pyroscope_fanout_latency", latency, &[]),
+            entries: scope.counter("pyroscope_forwarded_entries_total", entries, &[]),
+        }
+    }
+
+    /// Other children from the next profiles on.
+    pub fn replace(&self, children: Vec<Receiver>) {
+        *self.children.write().unwrap_or_else(PoisonError::into_inner) = Arc::from(children);
+    }
+
+    fn children(&self) -> Arc<[Receiver]> {
+        Arc::clone(&self.children.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ProfilesReceiver for Fanout {
+    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+        Box::pin(async move {
+            let started = Instant::now();
+            let mut errors = Vec::new();
+            for child in self.children().iter() {
+                if let Err(error) = child.append(profiles.clone()).await {
+                    errors.push(error);
+                }
+            }
+            self.latency.observe(started.elapsed().as_secs_f64());
+            if errors.is_empty() {
+                self.entries.add(profiles.profiles().len() as u64);
+            }
+            AppendError::collect(errors)
+        })
+    }
+
+    fn show_open(&self, open: Append) {
+        for child in self.children().iter() {
+            child.show_open(open.clone());
+        }
+    }
+
+    fn watched_until(&self) -> Option<Instant> {
+        self.children().iter().filter_map(|child| child.watched_until()).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use profile::{Labels, ProfileBuilder, ProfileType};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[derive(Default)]
+    struct Child {
+        fails: bool,
+        watched: Option<Instant>,
+        got: Arc<Mutex<Vec<usize>>>,
+    }
+
+    impl ProfilesReceiver for Child {
+        fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+            Box::pin(async move {
+                self.got.lock().unwrap().push(profiles.profiles().len());
+                if self.fails { Err(AppendError::Exited("pyroscope.relabel.x".to_owned())) } else { Ok(()) }
+            })
+        }
+
+        fn watched_until(&self) -> Option<Instant> {
+            self.watched
+        }
+    }
+
+    fn two_profiles() -> Append {
+        let profile = || ProfileBuilder::new().finish(Labels::empty(), ProfileType::cpu("process_cpu"));
+        [profile(), profile()].into_iter().collect()
+    }
+
+    #[tokio::test]
+    async fn a_failing_child_does_not_stop_the_others() {
+        let metrics = Metrics::new();
+        let scope = metrics.process();
+        let got = Arc::new(Mutex::new(Vec::new()));
+        let fails = Receiver::new(Child { fails: true, ..Child::default() });
+        let works = Receiver::new(Child { got: got.clone(), ..Child::default() });
+        let fanout = Fanout::new(&scope, vec![fails.clone(), works.clone(), fails]);
+
+        let error = fanout.append(two_profiles()).await.expect_err("two of three fail");
+        assert_eq!(error.to_string(), "pyroscope.relabel.x has exited; pyroscope.relabel.x has exited");
+        assert_eq!(*got.lock().unwrap(), [2]);
+        assert!(metrics.text().contains("pyroscope_forwarded_entries_total 0\n"));
+        assert!(metrics.text().contains("pyroscope_fanout_latency_count 1\n"));
+
+        fanout.replace(vec![works]);
+        fanout.append(two_profiles()).await.expect("all children work");
+        assert_eq!(*got.lock().unwrap(), [2, 2]);
+        assert!(metrics.text().contains("pyroscope_forwarded_entries_total 2\n"));
+    }
+
+    #[test]
+    fn the_open_interval_is_wanted_for_as_long_as_any_child_wants_it() {
+        let now = Instant::now();
+        let child = |watched| Receiver::new(Child { watched, ..Child::default() });
+        let later = now + Duration::from_secs(5);
+        let scope = Metrics::new().process();
+        let fanout = Fanout::new(&scope, vec![child(None), child(Some(later)), child(Some(now))]);
+        assert_eq!(fanout.watched_until(), Some(later));
+        assert_eq!(Fanout::new(&scope, vec![child(None)]).watched_until(), None);
+    }
+}
