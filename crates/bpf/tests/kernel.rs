@@ -20,6 +20,8 @@ fn settings() -> Settings {
         sample_rate: 97,
         collect_interval: Duration::from_millis(700),
         demangle: Demangle::None,
+        collect_kernel: true,
+        collect_user: true,
         targets_only: false,
     }
 }

@@ -36,7 +36,7 @@ reasons! {
     Filtered {
         NoTarget = "no_target", "the process matches no target";
         Thinned = "thinned", "another component samples at a higher rate; this one is surplus here";
-        NoFrames = "no_frames", "the stack has no frame, neither in the kernel nor in user space";
+        NoFrames = "no_frames", "the stack has no frame, or none of the kind that is collected";
     }
 }
 

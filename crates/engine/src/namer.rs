@@ -9,12 +9,12 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender};
 use inspect::ProcessKey;
 use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType};
-use symbolize::Mode;
 
-use crate::account::Lost;
+use crate::account::{Filtered, Lost};
 use crate::batch::{Batch, Sink};
+use crate::frame::Space;
 use crate::opener::OpenedFile;
-use crate::session::Shared;
+use crate::session::{Settings, Shared};
 use crate::stacks::{Appended, Node, Replica};
 
 use frames::Frames;
@@ -42,8 +42,7 @@ pub(crate) struct Job {
     pub(crate) samples: u64,
     pub(crate) start_nanos: i64,
     pub(crate) duration_nanos: i64,
-    pub(crate) period: i64,
-    pub(crate) demangle: Mode,
+    pub(crate) settings: Settings,
     /// The distinct final labels.
     pub(crate) groups: Vec<Labels>,
     /// Sorted by group.
@@ -96,28 +95,37 @@ impl Namer {
         self.frames.name(&self.replica.frames);
         self.located.resize(self.replica.frames.len(), (0, LocationId(0)));
 
-        let mut profiles = Vec::new();
+        let (mut profiles, mut empty) = (Vec::new(), 0);
         for counted in job.counted.chunk_by(|a, b| a.group == b.group) {
             let labels = job.groups[counted[0].group as usize].clone();
-            let (profile, cut) = self.profile(&job, labels, counted).truncate_depth(MOST_FRAMES, CUT);
+            let (profile, cut) = self.profile(&job, labels, counted, &mut empty).truncate_depth(MOST_FRAMES, CUT);
             if !job.open {
                 job.shared.account.cut(cut);
             }
-            profiles.extend(profile.split(MOST_SAMPLES, MOST_BYTES));
+            if !profile.samples().is_empty() {
+                profiles.extend(profile.split(MOST_SAMPLES, MOST_BYTES));
+            }
         }
-        let batch = Batch { interval: job.interval, open: job.open, samples: job.samples, profiles };
+        let samples = job.samples - empty;
+        let batch = Batch { interval: job.interval, open: job.open, samples, profiles };
+        if !job.open {
+            job.shared.account.filter(Filtered::NoFrames, empty);
+        }
         let taken = (job.sink)(batch);
         match taken {
             _ if job.open => {}
-            Ok(()) => job.shared.account.deliver(job.samples),
+            Ok(()) => job.shared.account.deliver(samples),
             Err(batch) => job.shared.account.lose(Lost::SinkFull, batch.samples),
         }
         self.frames.trim();
     }
 
-    fn profile(&mut self, job: &Job, labels: Labels, counted: &[Counted]) -> Profile {
+    /// `empty` grows by the samples that have no frame left.
+    fn profile(&mut self, job: &Job, labels: Labels, counted: &[Counted], empty: &mut u64) -> Profile {
+        let settings = &job.settings;
+        let period = settings.period() as i64;
         let mut builder = ProfileBuilder::new();
-        builder.interval(job.start_nanos, job.duration_nanos).period(job.period);
+        builder.interval(job.start_nanos, job.duration_nanos).period(period);
         self.profile += 1;
         self.frames.begin_profile();
         let (mut ids, mut stack) = (Vec::new(), Vec::new());
@@ -125,13 +133,21 @@ impl Namer {
             self.replica.stack(counted.node, &mut ids);
             stack.clear();
             for frame in &ids {
+                let kernel = self.replica.frames[*frame as usize].space == Space::KERNEL;
+                if !(if kernel { settings.collect_kernel } else { settings.collect_user }) {
+                    continue;
+                }
                 let located = &mut self.located[*frame as usize];
                 if located.0 != self.profile {
-                    *located = (self.profile, self.frames.locate(*frame, job.demangle, &mut builder));
+                    *located = (self.profile, self.frames.locate(*frame, settings.demangle, &mut builder));
                 }
                 stack.push(located.1);
             }
-            builder.add(&stack, i64::from(counted.count) * job.period);
+            if stack.is_empty() {
+                *empty += u64::from(counted.count);
+            } else {
+                builder.add(&stack, i64::from(counted.count) * period);
+            }
         }
         let name = labels.get("__name__").unwrap_or("process_cpu").to_owned();
         builder.finish(labels, ProfileType::cpu(name))

@@ -139,7 +139,7 @@ impl Sampler {
         let now = now();
         let Some(session) = self.sessions.get(&id) else { return };
         // Samples of one period never mix with those of another in a profile.
-        if session.settings.sample_rate != settings.sample_rate || session.settings.demangle != settings.demangle {
+        if !session.settings.counts_like(&settings) {
             self.end_window(id, now);
         }
         if let Some(session) = self.sessions.get_mut(&id) {
@@ -275,13 +275,12 @@ impl Sampler {
     /// Shows what open intervals hold to those who look.
     fn show_windows(&mut self, now: u64) {
         for session in self.sessions.values_mut() {
-            if session.shows > now {
+            let watched = session.is_watched(now);
+            let begins = watched && !std::mem::replace(&mut session.watched, watched);
+            if !watched || session.shows > now && !begins || self.namer.len() > 1 {
                 continue;
             }
             session.shows = now + OPEN_EVERY;
-            if !session.is_watched(now) || self.namer.len() > 1 {
-                continue;
-            }
             let (job, _) = job(session, &mut self.interner, &self.processes, now, true);
             let synced = self.interner.synced();
             if self.namer.try_send(NamerEvent::Window(Box::new(job))).is_ok() {
@@ -357,8 +356,7 @@ fn job(
         samples,
         start_nanos: start,
         duration_nanos: i64::try_from(now.saturating_sub(window.start)).unwrap_or(0),
-        period: session.settings.period() as i64,
-        demangle: session.settings.demangle,
+        settings: session.settings.clone(),
         groups,
         counted,
         appended: interner.appended(),

@@ -23,12 +23,22 @@ pub struct Settings {
     pub collect_interval: Duration,
     /// How names are shortened.
     pub demangle: Mode,
+    /// Whether frames of the kernel are kept. A sample without them keeps its weight.
+    pub collect_kernel: bool,
+    /// Whether frames of user space are kept.
+    pub collect_user: bool,
     /// Whether only processes with a target are profiled. If not, a kernel thread without one is service `kernel`, and any
     /// other process `ebpf/unspecified`.
     pub targets_only: bool,
 }
 
 impl Settings {
+    /// Whether samples of one settings mean the same as those of the other, but for how they are delivered.
+    pub(crate) fn counts_like(&self, other: &Self) -> bool {
+        (self.sample_rate, self.demangle, self.collect_kernel, self.collect_user)
+            == (other.sample_rate, other.demangle, other.collect_kernel, other.collect_user)
+    }
+
     /// Nanoseconds that one sample stands for.
     pub fn period(&self) -> u64 {
         1_000_000_000 / u64::from(self.sample_rate.max(1))
@@ -71,6 +81,8 @@ pub(crate) struct SessionState {
     /// When the interval ends, and when its content is shown next (CLOCK_MONOTONIC, nanoseconds).
     pub(crate) ends: u64,
     pub(crate) shows: u64,
+    /// Whether anybody looked at it last time.
+    pub(crate) watched: bool,
     /// Records drained and samples lost in the kernel before the session began.
     pub(crate) drained_before: u64,
     pub(crate) lost_before: u64,
@@ -90,7 +102,8 @@ impl SessionState {
             window: Window::new(now),
             interval: 0,
             ends,
-            shows: now + OPEN_EVERY,
+            shows: now,
+            watched: false,
             drained_before: 0,
             lost_before: 0,
             bindings: Vec::new(),

@@ -103,6 +103,8 @@ fn settings() -> Settings {
         sample_rate: 100,
         collect_interval: Duration::from_secs(3600),
         demangle: Demangle::None,
+        collect_kernel: true,
+        collect_user: true,
         targets_only: true,
     }
 }
@@ -264,5 +266,22 @@ fn a_changed_rate_ends_the_interval_so_that_periods_do_not_mix() {
     let periods: Vec<i64> =
         batches.lock().unwrap().iter().flat_map(|b| &b.profiles).map(|profile| profile.period).collect();
     assert_eq!(periods, [10_000_000, 20_000_000]);
+    engine.stop();
+}
+
+#[test]
+fn frames_of_one_side_are_left_out_and_the_sample_keeps_its_weight() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let (session, batches) = open(&engine, Settings { collect_kernel: false, targets_only: false, ..settings() });
+    fake.take(7, 1, &[0xffff_ffff_8100_0000], &[0x1004]);
+    fake.take(2, 2, &[0xffff_ffff_8100_0000], &[]);
+    let account = session.accounts();
+    session.close();
+    let batches = batches.lock().unwrap();
+    let stacks: Vec<String> = batches.iter().flat_map(|b| &b.profiles).map(|p| p.folded()).collect();
+    assert_eq!(stacks, ["+0x1004 10000000\n"]);
+    assert_eq!((account.delivered(), account.filtered(Filtered::NoFrames)), (1, 1));
+    assert!(account.balances());
     engine.stop();
 }
