@@ -36,6 +36,8 @@ export class Explore {
   #built = null;
   #shown = false;
   #turn = 0;
+  /** Whether what is on its way is a refresh nobody asked for. */
+  #quiet = false;
 
   /**
    * @param {Store} store
@@ -65,7 +67,7 @@ export class Explore {
       this.strip, this.split.element, this.notice);
     this.search.addEventListener('keydown', (event) => this.#searchKey(event));
     for (const part of [this.split.panes, this.timeline.element]) {
-      part.addEventListener('pointerenter', (event) => { if (event.pointerType === 'mouse') this.live.hold(true); });
+      part.addEventListener('pointerenter', (event) => { if (event.pointerType === 'mouse') this.#rest(); });
       part.addEventListener('pointerleave', () => this.live.hold(false));
     }
     onTheme(() => this.timeline.repaint());
@@ -143,6 +145,7 @@ export class Explore {
     const began = performance.now();
     this.#running.abort();
     this.#running = new AbortController();
+    this.#quiet = quiet;
     const { signal } = this.#running;
     if (!quiet) this.progress.begin(() => this.#running.abort());
     try {
@@ -158,6 +161,7 @@ export class Explore {
       if (turn === this.#turn) this.#failed(error, quiet);
     } finally {
       if (turn === this.#turn) {
+        this.#quiet = false;
         this.progress.end();
         this.live.done(performance.now() - began);
       }
@@ -175,6 +179,15 @@ export class Explore {
     } catch (error) {
       this.#failed(error, false);
     }
+  }
+
+  /** Nothing moves under the pointer: not by the next refresh, nor by the one on its way. */
+  #rest() {
+    this.live.hold(true);
+    if (!this.#quiet) return;
+    this.#turn += 1;
+    this.#quiet = false;
+    this.#running.abort();
   }
 
   #pace() {

@@ -33,7 +33,7 @@ export class Live {
     if (held === this.#held) return;
     this.#held = held;
     this.#tell();
-    if (!held) this.#plan(0);
+    this.#plan(0);
   }
 
   /** @param {number} took ms the refresh took */

@@ -61,13 +61,14 @@ export function fit(name, cuts, width, ruler) {
   }
   for (const cut of cuts) if (cut >= from) return ELLIPSIS + name.slice(cut);
   const start = cuts.length > 0 ? (cuts[cuts.length - 1] ?? 0) : 0;
+  // The bare function, if that is what just fits; else as much of its start as leaves room for the ellipsis.
   let end = start;
-  let taken = 0;
-  while (end < name.length && taken + ruler.at(name, end) <= room) {
-    taken += ruler.at(name, end);
-    end += 1;
+  let whole = start;
+  for (let taken = ruler.at(name, whole); whole < name.length && taken <= width; taken += ruler.at(name, whole)) {
+    if (taken <= room) end = whole + 1;
+    whole += 1;
+    if (whole === name.length) return name.slice(start);
   }
-  if (end === name.length) return name.slice(start);
   return end - start >= 3 ? name.slice(start, end) + ELLIPSIS : '';
 }
 

@@ -1,0 +1,50 @@
+/** The view Agent. */
+
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+
+import { closeBrowser, onPage } from './harness.mjs';
+
+after(closeBrowser);
+
+const region = (page, name) => page.getByRole('region', { name, exact: true });
+
+test('says what pyrope costs, where every sample went, and what the store holds', () => onPage({ hash: '#/agent' }, async (page) => {
+  assert.match(await region(page, 'What pyrope costs').textContent(), /0\.0021 cores.*38\.4 s.*39\.3 MiB68\.7 % of its budget of 57\.2 MiB.*18\.0 MiB/);
+  const profiler = await region(page, 'pyroscope.ebpf.default').textContent();
+  assert.match(profiler, /Taken1,284,310.*Delivered1,281,902.*Open1,406.*Filtered1,000.*Lost2/);
+  assert.match(profiler, /The process ended before it could be looked at\./);
+  assert.match(await region(page, 'Store default').textContent(), /393 MiB19\.2 % of at most 2\.00 GiB.*6 h.*7 d/);
+}));
+
+test('is honest when it is bad', () => onPage({ hash: '#/agent', mode: 'bad' }, async (page) => {
+  const profiler = await region(page, 'pyroscope.ebpf.default').textContent();
+  assert.match(profiler, /unhealthy.*Grant CAP_PERFMON/);
+  assert.match(profiler, /Lost101,9047\.93 %/);
+  assert.match(profiler, /The kernel’s buffer was full.*Give pyrope more CPU/);
+  assert.match(await region(page, 'Store default').textContent(), /the disk is full/);
+  assert.match(await region(page, 'Endpoints').textContent(), /429 too many requests/);
+  assert.match(await region(page, 'Notices').textContent(), /CAP_SYSLOG/);
+}));
+
+test('a sum that does not hold is called a fault', () => onPage({ hash: '#/agent' }, async (page) => {
+  await page.route('**/api/v0/agent/status', (route) => route.fulfill({ json: { profilers: [{ id: 'p', taken: 100, delivered: 60, open: 0, lost: { mystery_reason: 10 } }] } }));
+  await page.getByText('30 samples are unaccounted for.').waitFor();
+  assert.match(await region(page, 'p').textContent(), /Mystery reason\./, 'a reason nobody explained is still shown');
+}));
+
+test('without a store it shows the lines that add one', () => onPage({ hash: '#/agent', mode: 'nostore' }, async (page) => {
+  await page.getByText('forward_to = [pyrope.store.local.receiver]').waitFor();
+}));
+
+test('a status of next to nothing is shown as far as it goes', () => onPage({ hash: '#/agent' }, async (page) => {
+  await page.route('**/api/v0/agent/status', (route) => route.fulfill({ json: { version: '9', something_new: { a: 1 } } }));
+  await page.getByText('pyrope 9').waitFor();
+}));
+
+test('an agent that stopped answering is said to have, over the last figures', () => onPage({ hash: '#/agent', errors: /ERR_FAILED/ }, async (page) => {
+  await region(page, 'What pyrope costs').waitFor();
+  await page.route('**/api/v0/agent/status', (route) => route.abort());
+  await page.getByText('Not up to date: pyrope does not answer. Is it still running?').waitFor();
+  assert.ok(await region(page, 'What pyrope costs').isVisible());
+}));
