@@ -1,8 +1,9 @@
 //! What the samples of a partition are made of: strings, mappings, functions, frames, and the trie of stacks.
 
 use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::codec::{Damaged, Reader, put};
 use crate::strings::Strings;
@@ -56,8 +57,27 @@ struct Index {
     functions: HashTable<u32>,
     frames: HashTable<u32>,
     nodes: HashTable<u32>,
+    shared: HashMap<SharedFunction, Kept>,
     hasher: DefaultHashBuilder,
 }
+
+/// A function by the addresses of its shared texts: one window after the other brings the same ones, and comparing
+/// addresses is several times cheaper than hashing long names.
+#[derive(PartialEq, Eq, Hash)]
+struct SharedFunction {
+    name: usize,
+    file: usize,
+    start_line: u32,
+}
+
+/// The id of a shared function, and its texts: while they are held, their addresses cannot become those of others.
+struct Kept {
+    id: u32,
+    _texts: [Arc<str>; 2],
+}
+
+/// How many shared functions are remembered: less than 1 MB.
+const MAX_SHARED: usize = 8192;
 
 /// How long the lists were at some moment.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +147,7 @@ impl Dictionary {
                 + index.functions.capacity()
                 + index.frames.capacity()
                 + index.nodes.capacity())
+                + 72 * index.shared.capacity()
         });
         self.strings.heap()
             + 12 * self.mappings.capacity()
@@ -149,6 +170,7 @@ impl Dictionary {
                 functions: index_of(&self.functions, &hasher),
                 frames: index_of(&self.frames, &hasher),
                 nodes,
+                shared: HashMap::new(),
                 hasher,
             });
         }
@@ -165,6 +187,25 @@ impl Dictionary {
         self.index();
         let index = self.index.as_mut().expect("made above");
         intern(&mut index.functions, &mut self.functions, &index.hasher, function)
+    }
+
+    /// The id of a function of a profile.
+    pub(crate) fn shared_function(&mut self, function: &profile::Function) -> u32 {
+        let start_line = u32::try_from(function.start_line).unwrap_or(0);
+        let address = |text: &Arc<str>| text.as_ptr().addr();
+        let key = SharedFunction { name: address(&function.name), file: address(&function.filename), start_line };
+        if let Some(known) = self.index().shared.get(&key) {
+            return known.id;
+        }
+        let name = self.strings.intern(&function.name);
+        let file = self.strings.intern(&function.filename);
+        let id = self.function(Function { name, file, start_line });
+        let shared = &mut self.index().shared;
+        if shared.len() >= MAX_SHARED {
+            shared.clear();
+        }
+        shared.insert(key, Kept { id, _texts: [function.name.clone(), function.filename.clone()] });
+        id
     }
 
     pub(crate) fn frame(&mut self, frame: Frame) -> u32 {

@@ -52,14 +52,10 @@ struct LocationFrames {
 
 impl LocationFrames {
     fn new(dictionary: &mut Dictionary, profile: &Profile, detail: Detail) -> Self {
-        let tables = profile.tables();
-        let mut this = Self { frames: Vec::new(), ends: Vec::with_capacity(tables.locations().len()) };
-        for location in tables.locations() {
-            match detail {
-                Detail::Frames => this.add_frames(dictionary, profile, location),
-                Detail::Functions => this.add_names(dictionary, profile, location),
-            }
-            this.ends.push(this.frames.len());
+        let mut this = Self { frames: Vec::new(), ends: Vec::with_capacity(profile.tables().locations().len()) };
+        match detail {
+            Detail::Frames => this.add_frames(dictionary, profile),
+            Detail::Functions => this.add_names(dictionary, profile),
         }
         this
     }
@@ -69,40 +65,43 @@ impl LocationFrames {
         &self.frames[start..self.ends[id.index()]]
     }
 
-    fn add_frames(&mut self, dictionary: &mut Dictionary, profile: &Profile, location: &Location) {
+    fn add_frames(&mut self, dictionary: &mut Dictionary, profile: &Profile) {
         let tables = profile.tables();
-        let mapping = location.mapping.map_or(0, |id| {
-            let mapping = &tables.mappings()[id.index()];
+        let mapping = |mapping: &profile::Mapping| {
             let file = dictionary.strings.intern(&mapping.filename);
             let build_id = dictionary.strings.intern(&mapping.build_id);
             1 + dictionary.mapping(Mapping { file, build_id, kernel: mapping.memory_start >= KERNEL_START })
-        });
-        if location.lines.is_empty() {
-            let place = address(profile, location);
-            self.frames.push(dictionary.frame(Frame { mapping, function: 0, place, inlined: false }));
-        }
-        for (at, line) in location.lines.iter().enumerate().rev() {
-            let function = &tables.functions()[line.function.index()];
-            let name = dictionary.strings.intern(&function.name);
-            let file = dictionary.strings.intern(&function.filename);
-            let start_line = u32::try_from(function.start_line).unwrap_or(0);
-            let function = 1 + dictionary.function(Function { name, file, start_line });
-            let place = u64::try_from(line.line).unwrap_or(0);
-            let inlined = at + 1 < location.lines.len();
-            self.frames.push(dictionary.frame(Frame { mapping, function, place, inlined }));
+        };
+        let mappings: Vec<u32> = tables.mappings().iter().map(mapping).collect();
+        let function = |function: &profile::Function| 1 + dictionary.shared_function(function);
+        let functions: Vec<u32> = tables.functions().iter().map(function).collect();
+        for location in tables.locations() {
+            let mapping = location.mapping.map_or(0, |id| mappings[id.index()]);
+            if location.lines.is_empty() {
+                let place = address(profile, location);
+                self.frames.push(dictionary.frame(Frame { mapping, function: 0, place, inlined: false }));
+            }
+            for (at, line) in location.lines.iter().enumerate().rev() {
+                let function = functions[line.function.index()];
+                let place = u64::try_from(line.line).unwrap_or(0);
+                let inlined = at + 1 < location.lines.len();
+                self.frames.push(dictionary.frame(Frame { mapping, function, place, inlined }));
+            }
+            self.ends.push(self.frames.len());
         }
     }
 
-    fn add_names(&mut self, dictionary: &mut Dictionary, profile: &Profile, location: &Location) {
+    fn add_names(&mut self, dictionary: &mut Dictionary, profile: &Profile) {
         let tables = profile.tables();
-        if location.lines.is_empty() {
-            let mapping = location.mapping.map(|id| &tables.mappings()[id.index()]);
-            let name = address_name(mapping.map_or("", |mapping| &mapping.filename), address(profile, location));
-            self.frames.push(named(dictionary, &name));
-        }
-        for line in location.lines.iter().rev() {
-            let name = &tables.functions()[line.function.index()].name;
-            self.frames.push(named(dictionary, name));
+        let names: Vec<u32> = tables.functions().iter().map(|function| named(dictionary, &function.name)).collect();
+        for location in tables.locations() {
+            if location.lines.is_empty() {
+                let mapping = location.mapping.map(|id| &tables.mappings()[id.index()]);
+                let name = address_name(mapping.map_or("", |mapping| &mapping.filename), address(profile, location));
+                self.frames.push(named(dictionary, &name));
+            }
+            self.frames.extend(location.lines.iter().rev().map(|line| names[line.function.index()]));
+            self.ends.push(self.frames.len());
         }
     }
 }

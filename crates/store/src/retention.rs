@@ -26,6 +26,11 @@ impl Limits {
         self.max_bytes / 8
     }
 
+    /// Bytes that are left for the next window, so that it does not take the store past its limit.
+    fn headroom(&self) -> u64 {
+        (self.max_bytes / 16).min(16 << 20)
+    }
+
     /// Pages in the log after which it is folded into the file: 1 MiB, less for a small store.
     pub(crate) fn checkpoint_pages(&self) -> u64 {
         (self.max_bytes / 64 / PAGE_BYTES).clamp(16, 1024)
@@ -75,8 +80,8 @@ impl Inner {
                 break;
             }
             let bytes: u64 = partitions.iter().map(|partition| partition.bytes()).sum();
-            if bytes > limits.max_bytes {
-                self.drop_partition(oldest, "the store is larger than max_bytes");
+            if bytes.saturating_add(limits.headroom()) > limits.max_bytes {
+                self.drop_partition(oldest, "the store has reached max_bytes");
             } else if free_bytes(&self.path).is_ok_and(|free| free < limits.min_free_bytes) {
                 self.drop_partition(oldest, "the file system has less than min_free_bytes free");
             } else {
