@@ -1,1 +1,39 @@
-fn main() {}
+//! Chores of the repository. `cargo xtask help` lists them.
+//!
+//! Each command is a module with a `run`. They print for people and leave with 0 when all is well, 1 when the thing
+//! they looked at is not, 2 when they were called wrongly.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
+
+mod conformance;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores of the repository")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compare our answers with recorded ones, one case a line
+    Conformance(conformance::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Conformance(arguments) => conformance::run(&arguments),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

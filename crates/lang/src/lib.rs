@@ -4,7 +4,6 @@
 //! bytes ──syntax──▶ Tree, ast::File ──eval──▶ Value ──decode──▶ a struct that derives FromBlock
 //!                        │    ▲                 ▲
 //!                        │    └─ references     └─ Scope: exports of components, then stdlib
-//!                        └──fmt──▶ formatted text
 //! ```
 //!
 //! What is wrong anywhere on the way is a [`Diagnostic`](diagnostic::Diagnostic) with a place, and
@@ -87,8 +86,7 @@
 //! # How it is tested
 //!
 //! Cases beside the code; `testdata/*.jsonl` holds answers of Alloy itself, run by `tests/conformance.rs` and by
-
-//! `tests/laws.rs`.
+//! `cargo xtask conformance`.
 #![forbid(unsafe_code)]
 
 // The derives name this crate `lang`, here too.
@@ -111,3 +109,5 @@ pub mod stdlib;
 
 pub mod fmt;
 pub mod golang;
+
+pub mod conformance;

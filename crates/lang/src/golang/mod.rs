@@ -12,6 +12,9 @@
 pub mod chars;
 pub mod duration;
 pub mod float;
+pub mod json;
 pub mod number;
 pub mod quote;
+pub mod regex;
 pub mod sprintf;
+pub mod url;

@@ -9,7 +9,10 @@
 mod arguments;
 mod array;
 mod basic;
+mod encoding;
+mod json_path;
 mod string;
+mod yaml;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -68,6 +71,8 @@ impl Stdlib {
         let mut names = BTreeMap::new();
         basic::add(&mut names, &host);
         array::add(&mut names);
+        encoding::add(&mut names);
+        json_path::add(&mut names);
         string::add(&mut names);
         Self(Arc::new(names))
     }
