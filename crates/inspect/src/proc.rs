@@ -21,6 +21,9 @@ pub use open::{Identity, MappedFile, OpenError, Reached};
 /// 65,530 mappings, take a tenth of it.
 const LONGEST_TEXT: usize = 64 << 20;
 
+/// What [`Proc::stream`] reads at once; the kernel makes such texts a page at a time.
+const PIECE: usize = 16 << 10;
+
 /// The read buffer is given back to the system when a text made it grow past this.
 const KEPT_BUFFER: usize = 256 << 10;
 
@@ -55,14 +58,14 @@ impl Proc {
 
     /// The key of the process that has this id now.
     pub fn key(&mut self, tgid: u32) -> Result<ProcessKey, Missing> {
-        let text = read(self.root.as_fd(), &format!("{tgid}/stat"), &mut self.buffer)?;
+        let text = read_small(self.root.as_fd(), &format!("{tgid}/stat"), &mut self.buffer)?;
         let stat = stat::parse(text).ok_or(Missing::Garbled)?;
         Ok(ProcessKey { tgid, start_time: stat.start_time })
     }
 
     /// The name of one thread.
     pub fn thread_name(&mut self, tgid: u32, tid: u32) -> Result<String, Missing> {
-        let text = read(self.root.as_fd(), &format!("{tgid}/task/{tid}/comm"), &mut self.buffer)?;
+        let text = read_small(self.root.as_fd(), &format!("{tgid}/task/{tid}/comm"), &mut self.buffer)?;
         Ok(String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(text)).into_owned())
     }
 
@@ -74,7 +77,7 @@ impl Proc {
     /// The text of a file at the top, as `kallsyms` or `modules`, handed to `piece` in pieces as the kernel gives them.
     pub fn stream(&mut self, name: &str, mut piece: impl FnMut(&[u8])) -> Result<(), Missing> {
         let file = open_for_reading(self.root.as_fd(), name)?;
-        self.buffer.resize(KEPT_BUFFER, 0);
+        self.buffer.resize(self.buffer.len().max(PIECE), 0);
         loop {
             match rustix::io::read(&file, &mut self.buffer[..]) {
                 Ok(0) => return Ok(()),
@@ -112,8 +115,22 @@ fn open_for_reading(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Er
     rustix::fs::openat(directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Reads a whole text into the buffer.
+/// Reads a text of many parts, as maps, whose end only an empty read tells.
 fn read<'b>(directory: BorrowedFd<'_>, name: &str, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Missing> {
+    read_until(directory, name, buffer, |count, _| count == 0)
+}
+
+/// Reads a text that the kernel makes in one go, so that a read which does not fill the buffer is the last.
+fn read_small<'b>(directory: BorrowedFd<'_>, name: &str, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Missing> {
+    read_until(directory, name, buffer, |count, room| count < room)
+}
+
+fn read_until<'b>(
+    directory: BorrowedFd<'_>,
+    name: &str,
+    buffer: &'b mut Vec<u8>,
+    is_last: impl Fn(usize, usize) -> bool,
+) -> Result<&'b [u8], Missing> {
     let file = open_for_reading(directory, name)?;
     if buffer.len() > KEPT_BUFFER {
         buffer.truncate(KEPT_BUFFER);
@@ -128,8 +145,13 @@ fn read<'b>(directory: BorrowedFd<'_>, name: &str, buffer: &'b mut Vec<u8>) -> R
             buffer.resize(length * 2, 0);
         }
         match rustix::io::read(&file, &mut buffer[length..]) {
-            Ok(0) => return Ok(&buffer[..length]),
-            Ok(count) => length += count,
+            Ok(count) => {
+                let room = buffer.len() - length;
+                length += count;
+                if is_last(count, room) {
+                    return Ok(&buffer[..length]);
+                }
+            }
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }

@@ -10,7 +10,7 @@ use crate::namespace;
 use crate::process::{Missing, ProcessKey};
 use crate::{stat, status};
 
-use super::{Proc, read};
+use super::{Proc, read_small};
 
 /// A set of facts to read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,13 +84,13 @@ pub struct Facts {
 impl Proc {
     /// Reads the wanted facts of one process; `Err` says why not even its key could be read, most often because it is gone.
     ///
-    /// System calls: 2 for the process, then for each fact 1 (links) or 4 (texts); user and namespace pid share one text.
+    /// System calls: 5 for the process and its key, then for each fact 1 (links) or 3 (texts); user and namespace pid share one text.
     pub fn facts(&mut self, tgid: u32, wanted: Wanted) -> Result<Facts, Missing> {
         let directory = self.directory(tgid)?;
         let directory = directory.as_fd();
         let buffer = &mut self.buffer;
 
-        let stat = stat::parse(read(directory, "stat", buffer)?).ok_or(Missing::Garbled)?;
+        let stat = stat::parse(read_small(directory, "stat", buffer)?).ok_or(Missing::Garbled)?;
         let kernel_thread = stat.kernel_thread;
         let mut facts = Facts {
             key: ProcessKey { tgid, start_time: stat.start_time },
@@ -113,10 +113,10 @@ impl Proc {
             facts.cwd = link(directory, "cwd").map(path);
         }
         if wanted.has(Wanted::COMMAND_LINE) {
-            facts.command_line = read(directory, "cmdline", buffer).map(joined_arguments);
+            facts.command_line = read_small(directory, "cmdline", buffer).map(joined_arguments);
         }
         if wanted.has(Wanted::USER | Wanted::NAMESPACE_PID) {
-            let status = read(directory, "status", buffer).map(status::parse);
+            let status = read_small(directory, "status", buffer).map(status::parse);
             if wanted.has(Wanted::USER) {
                 facts.real_uid = status.and_then(|status| status.real_uid.ok_or(Missing::Garbled));
             }
@@ -125,7 +125,8 @@ impl Proc {
             }
         }
         if wanted.has(Wanted::CGROUP) {
-            facts.cgroup = read(directory, "cgroup", buffer).map(|text| String::from_utf8_lossy(text).into_owned());
+            facts.cgroup =
+                read_small(directory, "cgroup", buffer).map(|text| String::from_utf8_lossy(text).into_owned());
         }
         let namespace = |name| namespace::inode(&link(directory, name)?).ok_or(Missing::Garbled);
         if wanted.has(Wanted::PID_NAMESPACE) {

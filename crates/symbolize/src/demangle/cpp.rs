@@ -6,8 +6,9 @@ use cpp_demangle::{BorrowedSymbol, DemangleNodeType, DemangleOptions, DemangleWr
 
 use super::{LONGEST, Mode};
 
-/// Deep enough for what compilers make, and far from the end of a thread's stack.
-const DEEPEST: u32 = 192;
+/// Deep enough for what compilers make: no name of libLLVM needs more. At twice this depth a build without optimization
+/// overflows a thread's usual 2 MiB of stack.
+const DEEPEST: u32 = 96;
 
 /// True for names that this mangling makes; other names are left alone.
 pub(super) fn is_mangled(name: &str) -> bool {

@@ -156,6 +156,24 @@ fn a_short_name_for_a_huge_one_stays_mangled() {
     check(&doubling(30), "f", "f", &doubling(30));
 }
 
+#[test]
+fn deep_names_do_not_overflow_the_stack() {
+    for depth in (1..400).chain([5_000]) {
+        for (open, middle, close) in [
+            ("1aI", "i", "E"),
+            ("P", "i", ""),
+            ("F", "i", "E"),
+            ("XL_Z1fI", "i", "EE"),
+            ("N1a", "", "E"),
+            ("Z1fvE", "1g", ""),
+        ] {
+            let name = format!("_Z1f{}{middle}{}", open.repeat(depth), close.repeat(depth));
+            let _ = demangle(&name, Mode::Full);
+        }
+        let _ = demangle(&format!("_RINvC1a1b{}hE", "R".repeat(depth)), Mode::Full);
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_name_makes_it_panic(name in "(_Z|_R|_ZN|___Z|_GLOBAL__I_)?[A-Za-z0-9_.$]{0,60}") {
