@@ -37,11 +37,13 @@ pub fn joined(text: &str) -> String {
     text.trim_end().replace('\n', "|")
 }
 
-/// The path for people to read: of version 2, else of systemd's own tree, else of the first line.
+/// The path for people to read: of version 2, else of systemd's own tree, else of the first line. Where a hierarchy has
+/// the process at its root and another one does not, that other one is meant.
 pub fn path(text: &str) -> Option<&str> {
-    let version_2 = lines(text).find(|line| line.controllers.is_empty());
-    let systemd = || lines(text).find(|line| line.controllers == "name=systemd");
-    version_2.or_else(systemd).or_else(|| lines(text).next()).map(|line| line.path)
+    let version_2 = || lines(text).filter(|line| line.controllers.is_empty());
+    let systemd = || lines(text).filter(|line| line.controllers == "name=systemd");
+    let all = || version_2().chain(systemd()).chain(lines(text)).map(|line| line.path);
+    all().find(|&path| path != "/").or_else(|| all().next())
 }
 
 /// The innermost service or scope of a cgroup path, as `nginx.service`.
@@ -195,6 +197,8 @@ mod tests {
         check("4:memory:/m\n1:name=systemd:/system.slice/a.service\n", Some("/system.slice/a.service"));
         check("4:memory:/m\n1:name=systemd:/s\n0::/u\n", Some("/u"));
         check("4:memory:/m\n3:cpu:/c\n", Some("/m"));
+        check("4:memory:/m\n1:name=systemd:/\n0::/\n", Some("/m"));
+        check("1:name=systemd:/\n0::/\n", Some("/"));
         check("0::/a:b\n", Some("/a:b"));
         check("nothing\n", None);
         assert_eq!(joined("4:memory:/m\n0::/\n"), "4:memory:/m|0::/");

@@ -81,6 +81,14 @@ pub enum OpenError {
         /// The last name of the file.
         path: PathBuf,
     },
+    /// There is no file of that name.
+    #[error("process {tgid} has no file {}", path.display())]
+    Absent {
+        /// The process.
+        tgid: u32,
+        /// The name.
+        path: PathBuf,
+    },
     /// Another file has taken the name.
     #[error("{} of process {tgid} is another file now", path.display())]
     Replaced {
@@ -141,7 +149,7 @@ impl Proc {
         if mapping.is_deleted() {
             return Err(OpenError::Deleted { tgid, path });
         }
-        let file = open_under_root(directory, &path).map_err(|errno| refused(&path, errno.into()))?;
+        let file = open_under_root(directory, &path).map_err(|errno| by_path(tgid, &path, errno))?;
         let (device, inode) = (mapping.device, mapping.inode);
         let found = finish(tgid, file, path, Reached::Path { same_device: true })?;
         if found.identity.inode != inode {
@@ -156,8 +164,16 @@ impl Proc {
     pub fn open_root_relative(&self, tgid: u32, path: &Path) -> Result<MappedFile, OpenError> {
         let refused = |reason| OpenError::Refused { tgid, path: path.to_owned(), reason };
         let directory = self.directory(tgid).map_err(refused)?;
-        let file = open_under_root(directory.as_fd(), path).map_err(|errno| refused(errno.into()))?;
+        let file = open_under_root(directory.as_fd(), path).map_err(|errno| by_path(tgid, path, errno))?;
         finish(tgid, file, path.to_owned(), Reached::Path { same_device: true })
+    }
+}
+
+fn by_path(tgid: u32, path: &Path, errno: Errno) -> OpenError {
+    let path = path.to_owned();
+    match errno {
+        Errno::NOENT | Errno::NOTDIR => OpenError::Absent { tgid, path },
+        errno => OpenError::Refused { tgid, path, reason: errno.into() },
     }
 }
 

@@ -207,7 +207,7 @@ fn without_map_files_the_path_is_taken_when_the_inode_agrees() {
     assert!(matches!(invented.open(), Err(OpenError::NoFile { .. })));
 
     invented.map(5, Device::default(), "/lib/absent");
-    assert!(matches!(invented.open(), Err(OpenError::Refused { reason: Missing::Gone, .. })));
+    assert!(matches!(invented.open(), Err(OpenError::Absent { .. })));
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn links_of_a_container_stay_in_it() {
     proc.open_root_relative(42, Path::new("/lib/absolute")).unwrap().file.read_to_string(&mut text).unwrap();
     assert_eq!(text, "inside");
     let error = proc.open_root_relative(42, Path::new("/lib/escape")).unwrap_err();
-    assert!(matches!(error, OpenError::Refused { reason: Missing::Gone, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Absent { .. }), "{error:?}");
     let error = proc.open_root_relative(42, Path::new("/lib")).unwrap_err();
     assert!(matches!(error, OpenError::NotRegular { .. }), "{error:?}");
 }
