@@ -5,7 +5,12 @@ fn main() {
     let include = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("set by cargo")).join("../../bpf/include");
     let mut out = String::new();
     for (file, call, name, doc) in [
-        ("counters.def", "COUNTER", "Counter", "A counter of the kernel side; its number is the index in the `counters` map."),
+        (
+            "counters.def",
+            "COUNTER",
+            "Counter",
+            "A counter of the kernel side; its number is the index in the `counters` map.",
+        ),
         ("ends.def", "END", "WalkEnd", "How the walk of a user stack ended."),
     ] {
         let path = include.join(file);
@@ -30,11 +35,16 @@ fn row(line: &str, call: &str) -> Option<(String, bool, String)> {
 
 fn emit(out: &mut String, name: &str, doc: &str, rows: Vec<(String, bool, String)>) {
     let mut put = |s: String| writeln!(out, "{s}").expect("writing to a String");
-    put(format!("/// {doc}\n#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]\n#[repr(u8)]\npub enum {name} {{"));
+    put(format!(
+        "/// {doc}\n#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]\n#[repr(u8)]\npub enum {name} {{"
+    ));
     for (row, _, text) in &rows {
         put(format!("    /// {text}\n    {},", camel(row)));
     }
-    put(format!("}}\n\nimpl {name} {{\n    /// All of them, in the order of their numbers.\n    pub const ALL: [Self; {}] = [", rows.len()));
+    put(format!(
+        "}}\n\nimpl {name} {{\n    /// All of them, in the order of their numbers.\n    pub const ALL: [Self; {}] = [",
+        rows.len()
+    ));
     for (row, _, _) in &rows {
         put(format!("        Self::{},", camel(row)));
     }

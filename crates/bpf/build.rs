@@ -17,7 +17,9 @@ fn main() {
         .clang_args(["-Wall", "-Wextra", "-Werror", "-mcpu=v3", "-Wno-unused-command-line-argument"])
         .build()
     {
-        panic!("cannot compile the BPF programs with {clang}: {error:#}\nInstall clang 14 or newer (Debian: clang-19), or name one in the variable CLANG.");
+        panic!(
+            "cannot compile the BPF programs with {clang}: {error:#}\nInstall clang 14 or newer (Debian: clang-19), or name one in the variable CLANG."
+        );
     }
 }
 

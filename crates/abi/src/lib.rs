@@ -13,7 +13,9 @@
 
 mod record;
 
-pub use record::{FilePath, Malformed, Mapping, ProcessEvent, Record, SampleHead, SampleRecord, kind, mapping_flag, sample_flag};
+pub use record::{
+    FilePath, Malformed, Mapping, ProcessEvent, Record, SampleHead, SampleRecord, kind, mapping_flag, sample_flag,
+};
 
 /// Largest number of user frames in a sample (`MAX_USER_FRAMES`).
 pub const MAX_USER_FRAMES: usize = 1024;

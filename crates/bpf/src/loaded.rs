@@ -41,8 +41,7 @@ impl Loaded {
     pub fn load(config: Config) -> Result<Self, KernelError> {
         limits::raise_memlock();
         let cpus = cpus::online().len().max(1) as u32;
-        let sample_ring =
-            config.ring_bytes_per_cpu.saturating_mul(cpus).clamp(1 << 20, 64 << 20).next_power_of_two();
+        let sample_ring = config.ring_bytes_per_cpu.saturating_mul(cpus).clamp(1 << 20, 64 << 20).next_power_of_two();
         let object = load::load(&load::Sizes { sample_ring, wake_at: u64::from(sample_ring) / 2 })?;
         let map = |name: &str| map_named(&object, name);
         let (samples, events, counters, checks) =
@@ -55,7 +54,10 @@ impl Loaded {
             match program.name().to_str() {
                 Some("self_check") => selfcheck::run(&program, &checks)?,
                 Some("on_fork" | "on_exec" | "on_exit") => tracepoints.push(program.attach().map_err(|error| {
-                    KernelError::new(format!("cannot attach to process events ({}): {error:#}", program.name().display()))
+                    KernelError::new(format!(
+                        "cannot attach to process events ({}): {error:#}",
+                        program.name().display()
+                    ))
                 })?),
                 _ => {}
             }

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use pyrope_bpf::{Config, Loaded};
 use engine::kernel::Kernel;
 use engine::{Batch, Demangle, Engine, Settings};
+use pyrope_bpf::{Config, Loaded};
 
 fn start() -> Engine {
     Engine::start(|| {
@@ -71,8 +71,7 @@ fn every_sample_that_was_taken_is_delivered_and_a_busy_thread_is_seen_at_the_rat
     assert!(closed.len() >= 4, "an interval of 0.7 s ended four times in 3 s: {}", closed.len());
     let period = 1_000_000_000 / 97;
     let delivered: u64 = closed.iter().map(|batch| batch.samples).sum();
-    let counted: i64 =
-        closed.iter().flat_map(|batch| &batch.profiles).map(|profile| profile.total() / period).sum();
+    let counted: i64 = closed.iter().flat_map(|batch| &batch.profiles).map(|profile| profile.total() / period).sum();
     assert_eq!(delivered as i64, counted);
     assert_eq!((account.delivered(), account.open()), (delivered, 0));
     assert!(account.balances(), "{account:?}");

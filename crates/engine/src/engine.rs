@@ -123,7 +123,8 @@ impl Engine {
         let (stopped, wait) = bounded(1);
         self.send(Command::Stop(stopped));
         _ = wait.recv();
-        let threads = std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let threads =
+            std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the engine panicked");

@@ -107,8 +107,7 @@ impl Sampler {
             match self.commands.try_recv() {
                 Ok(Command::Open { id, settings, shared, sink, started }) => {
                     self.drain();
-                    let mut session =
-                        SessionState::new(settings, Default::default(), shared, Arc::new(sink), now());
+                    let mut session = SessionState::new(settings, Default::default(), shared, Arc::new(sink), now());
                     session.drained_before = self.drained;
                     session.lost_before = self.kernel.counters().get(Counter::LostRingFull);
                     self.sessions.insert(id, session);
@@ -316,13 +315,7 @@ fn count_ends(account: &Account, ends: &[u32; abi::WalkEnd::ALL.len()]) {
 }
 
 /// What the namer needs of a window, and how many of its samples match no target.
-fn job(
-    session: &SessionState,
-    interner: &mut Interner,
-    processes: &Processes,
-    now: u64,
-    open: bool,
-) -> (Job, u64) {
+fn job(session: &SessionState, interner: &mut Interner, processes: &Processes, now: u64, open: bool) -> (Job, u64) {
     let window = &session.window;
     let mut groups = Vec::new();
     let mut group_of = HashMap::new();

@@ -230,7 +230,11 @@ mod tests {
     #[test]
     fn a_namespace_without_a_container_name_infers_nothing() {
         check(
-            &[("__process_pid__", "1"), ("__meta_kubernetes_namespace", "ns"), ("__meta_dockerswarm_service_name", "w")],
+            &[
+                ("__process_pid__", "1"),
+                ("__meta_kubernetes_namespace", "ns"),
+                ("__meta_dockerswarm_service_name", "w"),
+            ],
             r#"Pid(1) {__name__="process_cpu", service_name="w"}"#,
         );
     }

@@ -34,14 +34,7 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn new(start: u64) -> Self {
-        Self {
-            start,
-            samples: 0,
-            buckets: Vec::new(),
-            index: HashMap::new(),
-            counts: FastMap::new(),
-            ends: Vec::new(),
-        }
+        Self { start, samples: 0, buckets: Vec::new(), index: HashMap::new(), counts: FastMap::new(), ends: Vec::new() }
     }
 
     /// The number of this bucket.

@@ -7,11 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use abi::{Counter, Mapping, SampleHead, kind, sample_flag};
+use profile::Labels;
 use pyrope_engine::account::{Filtered, Lost};
 use pyrope_engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
 use pyrope_engine::target::{Target, TargetChange, TargetKey};
 use pyrope_engine::{Batch, Demangle, Engine, Session, Settings};
-use profile::Labels;
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 /// The records that wait, and the counters that go with them.
@@ -244,8 +244,7 @@ fn kernel_threads_are_one_service_when_the_whole_host_is_profiled() {
 fn a_sink_that_is_full_costs_samples_by_name() {
     let fake = Fake::default();
     let engine = fake.engine();
-    let session =
-        engine.open(Settings { targets_only: false, ..settings() }, Box::new(|batch| Err(batch))).unwrap();
+    let session = engine.open(Settings { targets_only: false, ..settings() }, Box::new(|batch| Err(batch))).unwrap();
     fake.take(7, 1, &[], &[0x1004]);
     let account = session.accounts();
     session.close();

@@ -182,14 +182,16 @@ impl Frames {
     /// The location of a frame in the profile being built.
     pub(crate) fn locate(&mut self, frame: u32, mode: Mode, builder: &mut ProfileBuilder) -> LocationId {
         let known = self.known[frame as usize];
-        let mapping = self.mappings.get(known.mapping as usize).map(|mapping| {
-            *self.in_profile.0.entry(known.mapping).or_insert_with(|| builder.mapping(mapping))
-        });
+        let mapping = self
+            .mappings
+            .get(known.mapping as usize)
+            .map(|mapping| *self.in_profile.0.entry(known.mapping).or_insert_with(|| builder.mapping(mapping)));
         let range = known.lines.0 as usize..(known.lines.0 + known.lines.1) as usize;
         let mut lines = Vec::with_capacity(range.len());
         for (raw, line) in &self.lines[range] {
             let function = *self.in_profile.1.entry(*raw).or_insert_with(|| {
-                let shown = self.shown.entry((mode as u8, *raw)).or_insert_with(|| show(&self.functions[*raw as usize], mode));
+                let shown =
+                    self.shown.entry((mode as u8, *raw)).or_insert_with(|| show(&self.functions[*raw as usize], mode));
                 builder.function(shown)
             });
             lines.push(Line { function, line: *line });

@@ -1,0 +1,290 @@
+//! `pyroscope.ebpf`: samples the targets and hands their profiles to `forward_to`.
+//!
+//! ```text
+//!  args.targets ──[targets]──▶ engine session ──batches──▶ run loop ──Append──▶ forward_to
+//!                                  │ account ──▶ metrics, status
+//! ```
+
+pub mod arguments;
+mod targets;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use engine::account::{Filtered, Lost};
+use engine::{Accounts, Batch, Engine, Session, Settings};
+use graph::{Component, Context, NoExports, RunError, State, Updates};
+use tokio::sync::mpsc;
+
+use crate::metrics::{Counter, Gauge, Metrics, Scope};
+use crate::profiler::Profiler;
+use crate::receiver::{Append, Fanout, Origin, ProfilesReceiver as _};
+
+pub use self::arguments::Arguments;
+use self::targets::Matched;
+
+/// Batches that wait for slow receivers; one that finds no room is lost and counted. Each is an interval.
+const WAITING: usize = 4;
+/// How often receivers are asked whether somebody looks at the open interval.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a look keeps the open interval shown.
+const SHOWN: Duration = Duration::from_secs(3);
+/// How long until a failed start is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// The component.
+pub struct PyroscopeEbpf;
+
+impl Component for PyroscopeEbpf {
+    type Args = Arguments;
+    type Exports = NoExports;
+    const NAME: &'static str = "pyroscope.ebpf";
+
+    async fn run(mut args: Updates<Arguments>, cx: Context<NoExports>) -> Result<(), RunError> {
+        let profiler = cx.service::<Profiler>().ok_or_else(|| RunError::new("this process has no profiler"))?;
+        let metrics = cx.service::<Metrics>().unwrap_or_default();
+        let id = cx.id().to_string();
+        let scope = metrics.component(&id, "/");
+        let current = args.current();
+        let numbers = Numbers::new(&scope);
+        numbers.active_targets.set(current.target_count() as f64);
+        let fanout = Fanout::new(&scope, current.forward_to.0.clone());
+        current.warn_of_what_has_no_effect(&id);
+        cx.built();
+
+        let mut current = current;
+        let (session, mut batches) = loop {
+            match start(&profiler, &current).await {
+                Ok(started) => {
+                    numbers.sessions.add(1);
+                    cx.health(State::Healthy, format!("sampling {} times a second", current.sample_rate));
+                    break started;
+                }
+                Err(error) => {
+                    numbers.sessions_failing.add(1);
+                    tracing::error!(component_id = id, err = error, "profiling did not start");
+                    cx.health(State::Unhealthy, error);
+                }
+            }
+            tokio::select! {
+                () = cx.cancelled() => return Ok(()),
+                () = tokio::time::sleep(RETRY) => {}
+                next = args.changed() => if let Some(next) = next { current = next },
+            }
+        };
+        let accounts = session.accounts();
+        account_metrics(&scope, &accounts);
+        let sessions = cx.service::<Sessions>();
+        let status = Arc::new(SessionStatus {
+            id: id.clone(),
+            accounts,
+            now: Mutex::new((current.sample_rate, current.target_count())),
+        });
+        if let Some(sessions) = &sessions {
+            sessions.add(Arc::clone(&status));
+        }
+        let mut matched = Matched::default();
+        session.set_targets(matched.update(current.targets.as_ref()));
+        let mut forward = Forward {
+            id: &id,
+            fanout: &fanout,
+            scope: &scope,
+            source: source_number(),
+            interval: current.collect_interval,
+        };
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+
+        loop {
+            tokio::select! {
+                () = cx.cancelled() => break,
+                Some(batch) = batches.recv() => forward.batch(batch).await,
+                _ = look.tick() => {
+                    if fanout.watched_until().is_some_and(|until| until > Instant::now()) {
+                        session.watch(SHOWN);
+                    }
+                }
+                next = args.changed() => {
+                    let Some(next) = next else { break };
+                    fanout.replace(next.forward_to.0.clone());
+                    if next.settings() != current.settings() {
+                        session.set(next.settings());
+                        cx.health(State::Healthy, format!("sampling {} times a second", next.sample_rate));
+                    }
+                    session.set_targets(matched.update(next.targets.as_ref()));
+                    numbers.active_targets.set(next.target_count() as f64);
+                    forward.interval = next.collect_interval;
+                    *status.now.lock().unwrap_or_else(PoisonError::into_inner) = (next.sample_rate, next.target_count());
+                    current = next;
+                }
+            }
+        }
+        // What was counted is handed over before the session ends; its sink closes behind the last batch.
+        let closing = tokio::task::spawn_blocking(move || session.close());
+        while let Some(batch) = batches.recv().await {
+            forward.batch(batch).await;
+        }
+        _ = closing.await;
+        if let Some(sessions) = &sessions {
+            sessions.remove(&status);
+        }
+        Ok(())
+    }
+}
+
+/// Hands batches to the receivers.
+struct Forward<'a> {
+    id: &'a str,
+    fanout: &'a Fanout,
+    scope: &'a Scope,
+    source: u64,
+    interval: Duration,
+}
+
+impl Forward<'_> {
+    async fn batch(&self, batch: Batch) {
+        let origin = Origin { source: self.source, interval: batch.interval };
+        if !batch.open {
+            for profile in &batch.profiles {
+                let service = profile.labels.get("service_name").unwrap_or("unspecified");
+                let help = "Profiles made, by service.";
+                self.scope.counter("pyroscope_ebpf_pprofs_total", help, &[("service_name", service)]).add(1);
+            }
+        }
+        let append = batch.profiles.into_iter().collect::<Append>().of(origin);
+        if batch.open {
+            self.fanout.show_open(append);
+            return;
+        }
+        // A receiver that takes longer than an interval must not stop the profiler; it has a queue of its own.
+        match tokio::time::timeout(self.interval.max(Duration::from_secs(1)), self.fanout.append(append)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(component_id = self.id, err = %error, "profiles were not taken"),
+            Err(_) => tracing::warn!(component_id = self.id, "receivers took longer than an interval"),
+        }
+    }
+}
+
+/// A number that no other source of this process has, nor one of an earlier run of it.
+fn source_number() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(SystemTime::now())
+}
+
+type Started = (Session, mpsc::Receiver<Batch>);
+
+/// Starts the engine if need be, and a session in it.
+async fn start(profiler: &Arc<Profiler>, args: &Arguments) -> Result<Started, String> {
+    let profiler = Arc::clone(profiler);
+    let settings = args.settings();
+    let start = move || open(&profiler.engine().map_err(|error| error.to_string())?, settings);
+    tokio::task::spawn_blocking(start).await.map_err(|error| error.to_string())?
+}
+
+fn open(engine: &Engine, settings: Settings) -> Result<Started, String> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let sink = move |batch| {
+        sender.try_send(batch).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch) => batch,
+        })
+    };
+    Ok((engine.open(settings, Box::new(sink))?, receiver))
+}
+
+/// The metrics of the specification that the run loop counts itself.
+struct Numbers {
+    active_targets: Gauge,
+    sessions: Counter,
+    sessions_failing: Counter,
+}
+
+impl Numbers {
+    fn new(scope: &Scope) -> Self {
+        Self {
+            active_targets: scope.gauge(
+                "pyroscope_ebpf_active_targets",
+                "Number of active targets the component tracks.",
+                &[],
+            ),
+            sessions: scope.counter(
+                "pyroscope_ebpf_profiling_sessions_total",
+                "Number of profiling sessions completed.",
+                &[],
+            ),
+            sessions_failing: scope.counter(
+                "pyroscope_ebpf_profiling_sessions_failing_total",
+                "Number of profiling sessions failed.",
+                &[],
+            ),
+        }
+    }
+}
+
+/// The account as metrics: `taken = delivered + open + Σ filtered + Σ lost`.
+fn account_metrics(scope: &Scope, accounts: &Accounts) {
+    let read = |read: fn(&Accounts) -> u64| {
+        let accounts = accounts.clone();
+        move || read(&accounts) as f64
+    };
+    scope.counter_from("pyrope_ebpf_samples_taken_total", "Samples that the kernel took.", &[], read(|a| a.taken()));
+    let delivered = "Samples handed over in profiles.";
+    scope.counter_from("pyrope_ebpf_samples_delivered_total", delivered, &[], read(|a| a.delivered()));
+    let open = "Samples in the ring or in an interval that has not ended.";
+    scope.gauge_from("pyrope_ebpf_samples_open", open, &[], read(|a| a.open()));
+    let cut = "Stacks deeper than the largest depth on the wire; their root end is one named frame.";
+    scope.counter_from("pyrope_ebpf_stacks_cut_total", cut, &[], read(|a| a.cut_stacks()));
+    for reason in Filtered::ALL.iter().copied() {
+        let accounts = accounts.clone();
+        let read = move || accounts.filtered(reason) as f64;
+        let help = "Samples left out on purpose, by reason.";
+        scope.counter_from("pyrope_ebpf_samples_filtered_total", help, &[("reason", reason.name())], read);
+    }
+    for reason in Lost::ALL.iter().copied() {
+        let accounts = accounts.clone();
+        let read = move || accounts.lost(reason) as f64;
+        let help = "Samples lost, by reason.";
+        scope.counter_from("pyrope_ebpf_samples_lost_total", help, &[("reason", reason.name())], read);
+    }
+    for end in engine::WalkEnd::ALL {
+        let accounts = accounts.clone();
+        let read = move || accounts.ended(end) as f64;
+        let help = "User stacks of delivered samples, by how the walk ended.";
+        scope.counter_from("pyrope_ebpf_walks_total", help, &[("end", end.name())], read);
+    }
+}
+
+/// The sessions that run, for the page.
+#[derive(Default)]
+pub struct Sessions(Mutex<Vec<Arc<SessionStatus>>>);
+
+/// One session, for the page.
+pub struct SessionStatus {
+    /// The component's id.
+    pub id: String,
+    /// Where its samples went.
+    pub accounts: Accounts,
+    /// Its rate and its number of targets.
+    now: Mutex<(u32, usize)>,
+}
+
+impl SessionStatus {
+    /// Samples a second and CPU, and how many targets it has.
+    pub fn rate_and_targets(&self) -> (u32, usize) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    /// All that run now.
+    pub fn all(&self) -> Vec<Arc<SessionStatus>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, status: Arc<SessionStatus>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(status);
+    }
+
+    fn remove(&self, status: &Arc<SessionStatus>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, status));
+    }
+}

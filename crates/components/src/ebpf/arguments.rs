@@ -1,0 +1,277 @@
+//! The arguments of `pyroscope.ebpf`: those of the specification, then those that newer upstream versions have.
+
+use std::time::Duration;
+
+use engine::{Demangle, Settings};
+use lang::decode::{FromBlock, FromText};
+
+use crate::receiver::ForwardTo;
+use crate::targets::TargetsArg;
+
+/// How names of C++ and Rust are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromText)]
+#[text(error = "unknown demangle mode {text}: it is one of none, simplified, templates, full")]
+pub enum DemangleArg {
+    /// As the linker knows them.
+    #[default]
+    None,
+    /// Without parameters and template arguments.
+    Simplified,
+    /// Without parameters.
+    Templates,
+    /// Whole.
+    Full,
+}
+
+/// Where the name of the thread goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromText)]
+#[text(error = "unknown comm {text}: it is one of none, label, stackframe, both")]
+pub enum CommArg {
+    /// Nowhere.
+    #[default]
+    None,
+    /// Into a label of the sample.
+    Label,
+    /// Into a frame at the root.
+    Stackframe,
+    /// Into both.
+    Both,
+}
+
+/// Profiles the processes of this host through eBPF.
+#[derive(Debug, FromBlock)]
+#[block(validate = Arguments::check)]
+pub struct Arguments {
+    /// Targets to group profiles by.
+    #[attr(optional)]
+    pub targets: Option<TargetsArg>,
+    /// Receivers to send collected profiles to.
+    #[attr]
+    pub forward_to: ForwardTo,
+    /// How often profiles are handed over.
+    #[attr(default = "15s")]
+    pub collect_interval: Duration,
+    /// How many times a second and CPU a stack is sampled.
+    #[attr(default = 97)]
+    pub sample_rate: u32,
+    /// Bounds the tables by process that are held in memory.
+    #[attr(optional)]
+    pid_cache_size: Option<u32>,
+    /// Bounds the symbol tables by build id that are held in memory.
+    #[attr(optional)]
+    build_id_cache_size: Option<u32>,
+    /// Bounds the symbol tables by file that are held in memory.
+    #[attr(optional)]
+    same_file_cache_size: Option<u32>,
+    /// Bounds the table from process to container.
+    #[attr(optional)]
+    container_id_cache_size: Option<u32>,
+    /// Whether frames of user space are kept.
+    #[attr(default = true)]
+    collect_user_profile: bool,
+    /// Whether frames of the kernel are kept.
+    #[attr(default = true)]
+    collect_kernel_profile: bool,
+    /// How names of C++ and Rust are shown.
+    #[attr(default = "none")]
+    demangle: DemangleArg,
+    /// Whether only processes with a target are profiled.
+    #[attr(default = true)]
+    targets_only: bool,
+    /// Whether frames of the kernel are kept; a newer name of `collect_kernel_profile`.
+    #[attr(default = true)]
+    kernel_frames: bool,
+    /// Accepted without effect.
+    #[attr(optional)]
+    comm: Option<CommArg>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    pid_label: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    python_enabled: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    perl_enabled: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    php_enabled: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    hotspot_enabled: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    ruby_enabled: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    v8_enabled: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    dotnet_enabled: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    go_enabled: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    off_cpu_threshold: Option<f64>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    bpf_fs_root: Option<String>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    obi_process_context_enabled: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    load_probe: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    probe_links: Option<Vec<String>>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    u_probe_links: Option<Vec<String>>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    verbose_mode: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    lazy_mode: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    no_kernel_version_check: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    symb_cache_path: Option<String>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    symb_cache_size: Option<u32>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    reporter_unsymbolized_stubs: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    cache_rounds: Option<u32>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    go_table_fallback: Option<bool>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    symbols_map_size: Option<u32>,
+    /// Accepted without effect.
+    #[attr(optional)]
+    pid_map_size: Option<u32>,
+    /// Accepted without effect.
+    #[block]
+    debug_info: Option<DebugInfo>,
+}
+
+/// Upload of debug information.
+#[derive(Debug, FromBlock)]
+pub struct DebugInfo {
+    /// Accepted without effect.
+    #[attr(default = true)]
+    on_target_symbolization: bool,
+    /// Accepted without effect.
+    #[attr(default = false)]
+    upload: bool,
+    /// Accepted without effect.
+    #[attr(default = 262_144)]
+    cache_size: u32,
+    /// Accepted without effect.
+    #[attr(default = false)]
+    strip_text_section: bool,
+    /// Accepted without effect.
+    #[attr(default = 256)]
+    queue_size: u32,
+    /// Accepted without effect.
+    #[attr(default = 16)]
+    worker_num: u32,
+}
+
+/// The highest rate: one sample each 100 microseconds.
+const MOST_RATE: u32 = 10_000;
+
+impl Arguments {
+    fn check(&mut self) -> Result<(), String> {
+        if self.targets.is_none() && self.targets_only {
+            return Err(
+                "missing required attribute \"targets\"; set targets_only = false to profile every process".into()
+            );
+        }
+        if !(1..=MOST_RATE).contains(&self.sample_rate) {
+            return Err(format!("sample_rate must be between 1 and {MOST_RATE}, got {}", self.sample_rate));
+        }
+        if self.collect_interval < Duration::from_millis(100) {
+            return Err("collect_interval must be at least 100ms".into());
+        }
+        if !self.collect_user_profile && !(self.collect_kernel_profile && self.kernel_frames) {
+            return Err(
+                "nothing is left to collect: collect_user_profile and collect_kernel_profile are both false".into()
+            );
+        }
+        Ok(())
+    }
+
+    /// How the engine samples for it.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            sample_rate: self.sample_rate,
+            collect_interval: self.collect_interval,
+            demangle: match self.demangle {
+                DemangleArg::None => Demangle::None,
+                DemangleArg::Simplified => Demangle::Simplified,
+                DemangleArg::Templates => Demangle::Templates,
+                DemangleArg::Full => Demangle::Full,
+            },
+            collect_kernel: self.collect_kernel_profile && self.kernel_frames,
+            collect_user: self.collect_user_profile,
+            targets_only: self.targets_only,
+        }
+    }
+
+    /// How many targets were given, matched or not.
+    pub fn target_count(&self) -> usize {
+        self.targets.as_ref().map_or(0, |targets| targets.list.len())
+    }
+
+    /// Logs once which of the given arguments change nothing.
+    pub fn warn_of_what_has_no_effect(&self, id: &str) {
+        let given = [
+            ("pid_cache_size", self.pid_cache_size.is_some()),
+            ("build_id_cache_size", self.build_id_cache_size.is_some()),
+            ("same_file_cache_size", self.same_file_cache_size.is_some()),
+            ("container_id_cache_size", self.container_id_cache_size.is_some()),
+            ("comm", self.comm.is_some_and(|comm| comm != CommArg::None)),
+            ("pid_label", self.pid_label == Some(true)),
+            ("python_enabled", self.python_enabled.is_some()),
+            ("perl_enabled", self.perl_enabled.is_some()),
+            ("php_enabled", self.php_enabled.is_some()),
+            ("hotspot_enabled", self.hotspot_enabled.is_some()),
+            ("ruby_enabled", self.ruby_enabled.is_some()),
+            ("v8_enabled", self.v8_enabled.is_some()),
+            ("dotnet_enabled", self.dotnet_enabled.is_some()),
+            ("go_enabled", self.go_enabled.is_some()),
+            ("off_cpu_threshold", self.off_cpu_threshold.is_some_and(|threshold| threshold > 0.0)),
+            ("bpf_fs_root", self.bpf_fs_root.is_some()),
+            ("obi_process_context_enabled", self.obi_process_context_enabled.is_some()),
+            ("load_probe", self.load_probe == Some(true)),
+            ("probe_links", self.probe_links.as_ref().is_some_and(|links| !links.is_empty())),
+            ("u_probe_links", self.u_probe_links.as_ref().is_some_and(|links| !links.is_empty())),
+            ("verbose_mode", self.verbose_mode == Some(true)),
+            ("lazy_mode", self.lazy_mode == Some(true)),
+            ("no_kernel_version_check", self.no_kernel_version_check == Some(true)),
+            ("symb_cache_path", self.symb_cache_path.is_some()),
+            ("symb_cache_size", self.symb_cache_size.is_some()),
+            ("reporter_unsymbolized_stubs", self.reporter_unsymbolized_stubs == Some(true)),
+            ("cache_rounds", self.cache_rounds.is_some()),
+            ("go_table_fallback", self.go_table_fallback.is_some()),
+            ("symbols_map_size", self.symbols_map_size.is_some()),
+            ("pid_map_size", self.pid_map_size.is_some()),
+            ("debug_info", self.debug_info.is_some()),
+        ];
+        let names: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        if !names.is_empty() {
+            let arguments = names.join(", ");
+            tracing::warn!(component_id = id, arguments, "these arguments are accepted but have no effect yet");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The one engine of the process, started by whoever needs it first.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bpf::{Config, Loaded};
+use crossbeam_channel::Receiver;
+use engine::kernel::{Kernel, KernelError};
+use engine::process::ProcessChange;
+use engine::{Engine, StartError, Status};
+
+/// Bytes of the sample ring for each CPU: about six seconds of deep stacks at 97 Hz.
+const RING_BYTES_PER_CPU: u32 = 512 << 10;
+
+/// The engine, or that it has not started. A service of the graph; components share it.
+#[derive(Default)]
+pub struct Profiler {
+    engine: Mutex<Option<Engine>>,
+}
+
+impl Profiler {
+    /// The engine; starts it if it does not run. Blocks for as long as loading takes, some 100 ms.
+    ///
+    /// # Errors
+    /// What is missing and how to grant it.
+    pub fn engine(&self) -> Result<Engine, StartError> {
+        let mut slot = self.lock();
+        if let Some(engine) = &*slot {
+            return Ok(engine.clone());
+        }
+        let engine = Engine::start(load)?;
+        tracing::info!(map_bytes = engine.status().map_bytes, "kernel side loaded");
+        *slot = Some(engine.clone());
+        Ok(engine)
+    }
+
+    /// Births, execs and deaths of processes from now on; `None` while no engine runs.
+    pub fn process_changes(&self) -> Option<Receiver<ProcessChange>> {
+        self.lock().as_ref().map(Engine::process_changes)
+    }
+
+    /// What the engine holds, if it runs.
+    pub fn status(&self) -> Option<Status> {
+        self.lock().as_ref().map(Engine::status)
+    }
+
+    /// Ends the engine, and hands over what it still holds. Blocks until then.
+    pub fn stop(&self) {
+        let engine = self.lock().take();
+        if let Some(engine) = engine {
+            engine.stop();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Engine>> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn load() -> Result<Box<dyn Kernel>, KernelError> {
+    let kernel = Loaded::load(Config { ring_bytes_per_cpu: RING_BYTES_PER_CPU })?;
+    Ok(Box::new(kernel))
+}

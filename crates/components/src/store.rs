@@ -1,0 +1,334 @@
+//! `pyrope.store`: keeps profiles in the embedded database, for the page.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use graph::{Component, Context, RunError, State, Updates};
+use lang::decode::{FromBlock, FromValue, IntoValue, Shape};
+use lang::value::{Type, Value, ValueError};
+use profile::Profile;
+use store::{Config, Interval, Store};
+use tokio::sync::oneshot;
+
+use crate::receiver::{Append, AppendError, Origin, ProfilesReceiver, Receiver};
+
+/// Windows that wait to be written. A full queue makes the source wait, which has a queue of its own.
+const WAITING: usize = 4;
+/// How long after a query the open interval is kept up to date.
+const LOOKED: Duration = Duration::from_secs(5);
+/// How much time one file of the database spans.
+const PARTITION: Duration = Duration::from_secs(6 * 3600);
+/// How often old data is looked for when nothing is written.
+const MAINTAIN: Duration = Duration::from_secs(60);
+
+/// A number of bytes: a number, or text such as `2GiB`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl Bytes {
+    /// Reads `512`, `64KiB`, `2 GiB`, `1.5GB`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let number: f64 = text[..digits].parse().ok()?;
+        let unit = match text[digits..].trim() {
+            "" | "B" => 1_u64,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            "TiB" => 1 << 40,
+            "KB" | "kB" => 1_000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            "TB" => 1_000_000_000_000,
+            _ => return None,
+        };
+        let bytes = number * unit as f64;
+        (bytes.is_finite() && bytes < 1e18).then_some(Self(bytes as u64))
+    }
+}
+
+impl FromValue for Bytes {
+    const SHAPE: Shape = Shape::Text("bytes");
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        let text = match value {
+            Value::Null => return Ok(Self(0)),
+            Value::String(_) | Value::Number(_) => String::from_value(value)?,
+            _ => return Err(ValueError::wrong_type(value, Type::String)),
+        };
+        Self::parse(&text).ok_or_else(|| {
+            ValueError::new(
+                value,
+                "is not a number of bytes: write a number, or one with KiB, MiB or GiB, such as \"2GiB\"",
+            )
+        })
+    }
+}
+
+impl IntoValue for Bytes {
+    fn into_value(self) -> Value {
+        self.0.into_value()
+    }
+}
+
+/// Keeps profiles on this host's disk.
+#[derive(Clone, Debug, FromBlock)]
+pub struct Arguments {
+    /// The folder; `<storage.path>/<component id>` unless given.
+    #[attr(optional)]
+    path: Option<String>,
+    /// Older profiles are dropped.
+    #[attr(default = "168h")]
+    max_age: Duration,
+    /// The folder never grows past this: older profiles are dropped first.
+    #[attr(default = "2GiB")]
+    max_bytes: Bytes,
+    /// What stays free on the file system: older profiles are dropped first.
+    #[attr(default = "1GiB")]
+    min_free_bytes: Bytes,
+}
+
+impl Arguments {
+    fn config(&self, data_path: PathBuf) -> Config {
+        Config {
+            path: self.path.as_ref().map_or(data_path, PathBuf::from),
+            max_age: self.max_age,
+            max_bytes: self.max_bytes.0,
+            min_free_bytes: self.min_free_bytes.0,
+            partition: PARTITION,
+        }
+    }
+}
+
+/// What others refer to.
+#[derive(Default)]
+pub struct Exports {
+    receiver: Option<Receiver>,
+}
+
+impl IntoValue for Exports {
+    fn into_value(self) -> Value {
+        Value::object([("receiver", self.receiver.into_value())])
+    }
+}
+
+/// The component.
+pub struct PyropeStore;
+
+impl Component for PyropeStore {
+    type Args = Arguments;
+    type Exports = Exports;
+    const NAME: &'static str = "pyrope.store";
+
+    async fn run(mut args: Updates<Arguments>, cx: Context<Exports>) -> Result<(), RunError> {
+        let label = cx.id().to_string();
+        let stores = cx.service::<Stores>().unwrap_or_default();
+        let mut current = args.current();
+        let mut before: Option<thread::JoinHandle<()>> = None;
+        loop {
+            let config = current.config(cx.data_path());
+            let opened = {
+                let config = config.clone();
+                tokio::task::spawn_blocking(move || Store::open(config)).await?
+            };
+            let store = opened?;
+            let (jobs, queue) = mpsc::sync_channel(WAITING);
+            let writer = {
+                let (store, cx) = (store.clone(), cx.clone());
+                thread::Builder::new().name("store".into()).spawn(move || write(&store, &queue, &cx))?
+            };
+            stores.put(&label, store.clone());
+            cx.export(Exports {
+                receiver: Some(Receiver::new(Into { id: label.clone(), jobs, stores: Arc::clone(&stores) })),
+            });
+            // The store before this one is done when nobody holds its receiver any more.
+            if let Some(before) = before.take() {
+                _ = tokio::task::spawn_blocking(move || before.join()).await;
+            }
+            cx.health(State::Healthy, format!("storing in {}", config.path.display()));
+            // Other limits apply at once; another folder is another store.
+            let moved = loop {
+                tokio::select! {
+                    () = cx.cancelled() => break false,
+                    next = args.changed() => {
+                        let Some(next) = next else { break false };
+                        let new = next.config(cx.data_path());
+                        current = next;
+                        if new.path != config.path { break true }
+                        store.set_limits(&new);
+                    }
+                }
+            };
+            if moved {
+                before = Some(writer);
+                continue;
+            }
+            cx.export(Exports::default());
+            stores.remove(&label);
+            _ = tokio::task::spawn_blocking(move || writer.join()).await;
+            return Ok(());
+        }
+    }
+}
+
+/// What the writer thread is told.
+enum Job {
+    Append(Option<Origin>, Vec<Arc<Profile>>, oneshot::Sender<Result<(), AppendError>>),
+    Show(Origin, Vec<Arc<Profile>>),
+}
+
+/// Writes until no sender is left.
+fn write(store: &Store, queue: &mpsc::Receiver<Job>, cx: &Context<Exports>) {
+    let mut number = 0;
+    let mut failing = false;
+    loop {
+        match queue.recv_timeout(MAINTAIN) {
+            Ok(Job::Append(origin, profiles, done)) => {
+                number += 1;
+                let interval = origin.map_or(Interval { source: 0, number }, interval);
+                let result = store.append(interval, &profiles);
+                if result.is_err() != failing {
+                    failing = result.is_err();
+                    match &result {
+                        Ok(_) => cx.health(State::Healthy, "storing again"),
+                        Err(error) => cx.health(State::Unhealthy, chain(error)),
+                    }
+                }
+                _ = done.send(result.map(|_| ()).map_err(|error| AppendError::Refused(chain(&error))));
+            }
+            Ok(Job::Show(origin, profiles)) => store.set_open(interval(origin), profiles),
+            Err(mpsc::RecvTimeoutError::Timeout) => store.maintain(),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn interval(origin: Origin) -> Interval {
+    Interval { source: origin.source, number: origin.interval }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// The receiver of a store.
+struct Into {
+    id: String,
+    jobs: mpsc::SyncSender<Job>,
+    stores: Arc<Stores>,
+}
+
+fn profiles(append: &Append) -> Vec<Arc<Profile>> {
+    append
+        .profiles()
+        .iter()
+        .map(|outgoing| Arc::new(outgoing.profile().with_labels(stored(outgoing.labels()))))
+        .collect()
+}
+
+/// The labels that are kept: those for the way are not.
+fn stored(labels: &profile::Labels) -> profile::Labels {
+    labels.filter(|name| !name.starts_with("__") || name == "__name__")
+}
+
+impl ProfilesReceiver for Into {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+        Box::pin(async move {
+            let (done, answer) = oneshot::channel();
+            let job = Job::Append(append.origin(), profiles(&append), done);
+            let jobs = self.jobs.clone();
+            let sent = tokio::task::spawn_blocking(move || jobs.send(job).is_ok()).await;
+            let gone = || AppendError::Exited(self.id.clone());
+            if !sent.unwrap_or(false) {
+                return Err(gone());
+            }
+            answer.await.map_err(|_| gone())?
+        })
+    }
+
+    fn show_open(&self, open: Append) {
+        if let Some(origin) = open.origin() {
+            // A writer that is busy shows the next one.
+            _ = self.jobs.try_send(Job::Show(origin, profiles(&open)));
+        }
+    }
+
+    fn watched_until(&self) -> Option<Instant> {
+        self.stores.watched_until()
+    }
+}
+
+/// The stores that run, for queries. A service of the graph.
+#[derive(Default)]
+pub struct Stores(Mutex<Running>);
+
+#[derive(Default)]
+struct Running {
+    stores: BTreeMap<String, Store>,
+    looked: Option<Instant>,
+}
+
+impl Stores {
+    /// The store of a component, or without a name the first by name.
+    pub fn get(&self, id: Option<&str>) -> Option<(String, Store)> {
+        let state = self.lock();
+        let found = match id {
+            Some(id) => state.stores.get_key_value(id),
+            None => state.stores.first_key_value(),
+        };
+        found.map(|(id, store)| (id.clone(), store.clone()))
+    }
+
+    /// Says that somebody looks: sources keep the open interval up to date for a while.
+    pub fn look(&self) {
+        self.lock().looked = Some(Instant::now());
+    }
+
+    fn watched_until(&self) -> Option<Instant> {
+        self.lock().looked.map(|looked| looked + LOOKED)
+    }
+
+    fn put(&self, id: &str, store: Store) {
+        self.lock().stores.insert(id.to_owned(), store);
+    }
+
+    fn remove(&self, id: &str) {
+        self.lock().stores.remove(id);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bytes;
+
+    #[track_caller]
+    fn check(text: &str, expect: Option<u64>) {
+        assert_eq!(Bytes::parse(text).map(|bytes| bytes.0), expect, "{text}");
+    }
+
+    #[test]
+    fn bytes_have_binary_and_decimal_units() {
+        check("512", Some(512));
+        check("64KiB", Some(65_536));
+        check("2 GiB", Some(2 << 30));
+        check("1.5GB", Some(1_500_000_000));
+        check("GiB", None);
+        check("2Gib", None);
+        check("", None);
+    }
+}
