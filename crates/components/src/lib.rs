@@ -1,5 +1,10 @@
 //! Not written yet.
 #![forbid(unsafe_code)]
 
+pub mod ebpf;
 pub mod metrics;
+pub mod profiler;
 pub mod receiver;
+pub mod relabel;
+pub mod store;
+pub mod targets;
