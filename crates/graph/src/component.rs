@@ -1,6 +1,6 @@
 //! What a kind of component is.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use lang::{
     decode::{FromBlock, IntoValue},
@@ -174,6 +174,3 @@ impl fmt::Display for RunError {
         f.write_str(&self.message)
     }
 }
-
-/// How long a load waits for a component to be built before it goes on without.
-pub(crate) const BUILD_WAIT: Duration = Duration::from_secs(10);

@@ -11,6 +11,7 @@ use lang::{
 };
 
 use crate::{
+    check::{Decoder, DecoderOf},
     component::{Component, RunError, Stability},
     context::{Context, Seat},
     updates::Updates,
@@ -49,6 +50,9 @@ pub trait Definition: Send + Sync {
 
     /// What others see of it before its first export: an object with every field there is.
     fn zero_exports(&self) -> Value;
+
+    /// What judges single statements of its block.
+    fn decoder(&self) -> &'static dyn Decoder;
 
     /// Decodes a block's body.
     fn decode(&self, body: &Body, scope: &Scope) -> Result<Arguments, Vec<Diagnostic>>;
@@ -96,6 +100,10 @@ impl<C: Component> Definition for Define<C> {
 
     fn zero_exports(&self) -> Value {
         C::Exports::default().into_value()
+    }
+
+    fn decoder(&self) -> &'static dyn Decoder {
+        &DecoderOf::<C::Args>::NEW
     }
 
     fn decode(&self, body: &Body, scope: &Scope) -> Result<Arguments, Vec<Diagnostic>> {

@@ -1,9 +1,16 @@
 //! What one component of a configuration is called.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    borrow::Borrow,
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-/// A component's name and label, such as `pyroscope.write.default`. Cheap to clone; ordered by its text.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A component's name and label, such as `pyroscope.write.default`. Cheap to clone; compared and ordered by its text.
+#[derive(Clone)]
 pub struct ComponentId {
     text: Arc<str>,
     /// Bytes of the name within the text.
@@ -41,8 +48,40 @@ impl ComponentId {
     }
 
     /// The folder of this component below the storage path. Nobody has made it yet.
-    pub(crate) fn data_path(&self, storage: &std::path::Path) -> PathBuf {
+    pub(crate) fn data_path(&self, storage: &Path) -> PathBuf {
         storage.join(self.as_str())
+    }
+}
+
+impl Borrow<str> for ComponentId {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for ComponentId {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ComponentId {}
+
+impl PartialOrd for ComponentId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ComponentId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for ComponentId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 

@@ -1,0 +1,171 @@
+//! From one plan to the next.
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use futures_util::future::join_all;
+use lang::{diagnostic::Diagnostic, eval::Scope, source::Source};
+use tracing::{error, info};
+
+use super::{Applied, Difference, Graph, Outcome, Slot};
+use crate::{
+    blocks::{self, Logging},
+    cell::Cell,
+    component::RunError,
+    context::Seat,
+    define::Arguments,
+    id::ComponentId,
+    plan::{self, Plan, Purpose},
+    task::{Building, Run},
+};
+
+impl Graph {
+    /// Loads a configuration.
+    pub(super) async fn load(&mut self, sources: &[Arc<Source>]) -> Outcome {
+        let begin = Instant::now();
+        info!("starting complete graph evaluation");
+        let (plan, mut diagnostics) = plan::draw(sources, &self.settings.vocabulary, Purpose::Run);
+        let nothing = |diagnostics| Outcome { diagnostics, applied: Applied::Not, changes: Difference::default() };
+        if has_errors(&diagnostics) {
+            return nothing(diagnostics);
+        }
+        self.apply_blocks(&plan, &mut diagnostics);
+        let changes = self.apply(plan, &mut diagnostics).await;
+        if self.stop.is_cancelled() {
+            diagnostics.push(Diagnostic::unplaced("the graph was shut down while it loaded"));
+            return nothing(diagnostics);
+        }
+        let failed = has_errors(&diagnostics);
+        if failed && !self.loaded {
+            self.apply(Plan::default(), &mut Vec::new()).await;
+            return nothing(diagnostics);
+        }
+        self.loaded = true;
+        self.publish();
+        info!(duration = ?begin.elapsed(), "finished complete graph evaluation");
+        let applied = if failed { Applied::Partly } else { Applied::Fully };
+        Outcome { diagnostics, applied, changes }
+    }
+
+    /// Applies the blocks that configure the process.
+    fn apply_blocks(&self, plan: &Plan, diagnostics: &mut Vec<Diagnostic>) {
+        let scope = Scope::new::<String>(self.settings.vocabulary.stdlib.clone(), []);
+        let logging = match plan.singles.get("logging") {
+            Some(block) => blocks::logging(block, &scope),
+            None => Ok(Logging::default()),
+        };
+        match logging {
+            Ok(logging) => self.settings.blocks.logging(&logging),
+            Err(diagnostic) => diagnostics.push(diagnostic),
+        }
+        self.settings.blocks.http(plan.singles.get("http"));
+    }
+
+    /// Makes a plan the one that runs: what is gone stops, those that depend on others first; then everything is
+    /// evaluated, dependencies first, and starts or gets new arguments.
+    pub(super) async fn apply(&mut self, plan: Plan, diagnostics: &mut Vec<Diagnostic>) -> Difference {
+        let gone: BTreeSet<_> = self.slots.keys().filter(|id| !plan.nodes.contains_key(*id)).cloned().collect();
+        let mut difference = Difference { stopped: self.stop_components(&gone).await, ..Difference::default() };
+        for (id, node) in &plan.nodes {
+            let cell = || Cell::new(id.clone(), node.definition.zero_exports(), Arc::clone(&self.changes));
+            let slot = || Slot { cell: Arc::new(cell()), inputs: None, failed: false, run: None };
+            self.slots.entry(id.clone()).or_insert_with(slot);
+        }
+        let plan = Arc::new(plan);
+        self.plan = Arc::clone(&plan);
+        self.publish();
+        for level in &plan.levels {
+            let mut started = Vec::new();
+            for id in level {
+                let running = self.slots.get(id).is_some_and(Slot::is_running);
+                match self.evaluate(id, !running) {
+                    Ok(None) => {}
+                    Ok(Some(arguments)) if running => {
+                        self.deliver(id, arguments);
+                        difference.updated.push(id.clone());
+                    }
+                    Ok(Some(arguments)) => {
+                        // A first load that has failed starts nothing more; it goes on to find all errors.
+                        let pointless = !self.loaded && has_errors(diagnostics);
+                        if !pointless && !self.stop.is_cancelled() {
+                            self.start(id, arguments);
+                            started.push(id.clone());
+                        }
+                    }
+                    Err(found) => diagnostics.extend(found),
+                }
+            }
+            diagnostics.extend(self.wait_for_building(&started).await);
+            difference.started.extend(started);
+        }
+        difference
+    }
+
+    /// Stops components and forgets them, level by level, so that nothing outlives what depends on it.
+    async fn stop_components(&mut self, ids: &BTreeSet<ComponentId>) -> Vec<ComponentId> {
+        let mut stopped = Vec::new();
+        let plan = Arc::clone(&self.plan);
+        for level in plan.levels.iter().rev() {
+            let mut runs = Vec::new();
+            for id in level.iter().filter(|id| ids.contains(*id)) {
+                let run = self.slots.remove(id).and_then(|slot| slot.run);
+                runs.extend(run.map(|run| run.stop(self.settings.grace)));
+                stopped.push(id.clone());
+            }
+            join_all(runs).await;
+        }
+        stopped
+    }
+
+    /// Starts a component that does not run.
+    pub(super) fn start(&mut self, id: &ComponentId, arguments: Arguments) {
+        let (Some(node), Some(slot)) = (self.plan.nodes.get(id), self.slots.get_mut(id)) else { return };
+        let seat = Seat {
+            cell: Arc::clone(&slot.cell),
+            data_path: id.data_path(&self.settings.storage_path),
+            services: self.settings.services.clone(),
+            cancel: Default::default(),
+        };
+        slot.run = Some(Run::start(node.definition, arguments, seat));
+    }
+
+    pub(super) fn deliver(&self, id: &ComponentId, arguments: Arguments) {
+        if let Some(run) = self.slots.get(id).and_then(|slot| slot.run.as_ref()) {
+            run.deliver(arguments);
+        }
+    }
+
+    /// Waits for all of these together; whatever depends on them comes after.
+    async fn wait_for_building(&mut self, ids: &[ComponentId]) -> Vec<Diagnostic> {
+        let (wait, stop) = (self.settings.build_wait, self.stop.clone());
+        let ids: BTreeSet<_> = ids.iter().collect();
+        let slots = self.slots.iter_mut().filter(|(id, _)| ids.contains(id));
+        let waits = slots.filter_map(|(id, slot)| Some((id, slot.run.as_mut()?))).map(|(id, run)| {
+            let stop = &stop;
+            async move { (id.clone(), run.built(wait, stop).await) }
+        });
+        let mut diagnostics = Vec::new();
+        for (id, building) in join_all(waits).await {
+            let Building::Failed(why) = building else { continue };
+            if let Some(slot) = self.slots.get_mut(&id) {
+                (slot.run, slot.failed) = (None, true);
+            }
+            diagnostics.extend(self.not_built(&id, &why));
+        }
+        diagnostics
+    }
+
+    fn not_built(&self, id: &ComponentId, why: &RunError) -> Option<Diagnostic> {
+        let node = self.plan.nodes.get(id)?;
+        let message = format!("Failed to build component: building component: {why}");
+        error!(node = %id, err = %why, "failed to evaluate config");
+        let diagnostic = Diagnostic::error(node.block.location(), message);
+        Some(match why.help() {
+            Some(help) => diagnostic.with_help(help),
+            None => diagnostic,
+        })
+    }
+}
+
+fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(Diagnostic::is_error)
+}

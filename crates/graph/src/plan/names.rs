@@ -1,0 +1,115 @@
+//! Which names of components exist, here and in Alloy.
+
+/// The components that Grafana Alloy documents, sorted. Those that are not defined here are named together in one
+/// diagnostic, so that a configuration shared with Alloy shows at once what it cannot have.
+///
+/// From <https://grafana.com/docs/alloy/latest/reference/components/>.
+#[rustfmt::skip]
+const UPSTREAM: &[&str] = &[
+    "beyla.ebpf", "database_observability.mysql", "database_observability.postgres", "discovery.aws",
+    "discovery.azure", "discovery.consul", "discovery.consulagent", "discovery.digitalocean", "discovery.dns",
+    "discovery.docker", "discovery.dockerswarm", "discovery.ec2", "discovery.eureka", "discovery.file",
+    "discovery.gce", "discovery.hetzner", "discovery.http", "discovery.ionos", "discovery.kubelet",
+    "discovery.kubernetes", "discovery.kuma", "discovery.lightsail", "discovery.linode", "discovery.marathon",
+    "discovery.nerve", "discovery.nomad", "discovery.openstack", "discovery.ovhcloud", "discovery.process",
+    "discovery.puppetdb", "discovery.relabel", "discovery.scaleway", "discovery.serverset", "discovery.triton",
+    "discovery.uyuni", "faro.receiver", "local.file", "local.file_match", "loki.echo", "loki.enrich", "loki.process",
+    "loki.relabel", "loki.rules.kubernetes", "loki.secretfilter", "loki.source.api", "loki.source.awsfirehose",
+    "loki.source.azure_event_hubs", "loki.source.cloudflare", "loki.source.docker", "loki.source.file",
+    "loki.source.gcplog", "loki.source.gelf", "loki.source.heroku", "loki.source.journal", "loki.source.kafka",
+    "loki.source.kubernetes", "loki.source.kubernetes_events", "loki.source.podlogs", "loki.source.syslog",
+    "loki.source.windowsevent", "loki.write", "mimir.alerts.kubernetes", "mimir.rules.kubernetes",
+    "otelcol.auth.basic", "otelcol.auth.bearer", "otelcol.auth.google", "otelcol.auth.headers", "otelcol.auth.oauth2",
+    "otelcol.auth.sigv4", "otelcol.connector.count", "otelcol.connector.host_info", "otelcol.connector.servicegraph",
+    "otelcol.connector.spanlogs", "otelcol.connector.spanmetrics", "otelcol.exporter.awss3",
+    "otelcol.exporter.datadog", "otelcol.exporter.debug", "otelcol.exporter.faro", "otelcol.exporter.file",
+    "otelcol.exporter.googlecloud", "otelcol.exporter.googlecloudpubsub", "otelcol.exporter.kafka",
+    "otelcol.exporter.loadbalancing", "otelcol.exporter.logging", "otelcol.exporter.loki", "otelcol.exporter.otlp",
+    "otelcol.exporter.otlphttp", "otelcol.exporter.prometheus", "otelcol.exporter.splunkhec",
+    "otelcol.exporter.syslog", "otelcol.extension.jaeger_remote_sampling", "otelcol.processor.attributes",
+    "otelcol.processor.batch", "otelcol.processor.cumulativetodelta", "otelcol.processor.deltatocumulative",
+    "otelcol.processor.discovery", "otelcol.processor.filter", "otelcol.processor.groupbyattrs",
+    "otelcol.processor.interval", "otelcol.processor.k8sattributes", "otelcol.processor.memory_limiter",
+    "otelcol.processor.metric_start_time", "otelcol.processor.probabilistic_sampler",
+    "otelcol.processor.resourcedetection", "otelcol.processor.span", "otelcol.processor.tail_sampling",
+    "otelcol.processor.transform", "otelcol.receiver.awscloudwatch", "otelcol.receiver.awsecscontainermetrics",
+    "otelcol.receiver.awss3", "otelcol.receiver.cloudflare", "otelcol.receiver.datadog", "otelcol.receiver.faro",
+    "otelcol.receiver.file_stats", "otelcol.receiver.filelog", "otelcol.receiver.fluentforward",
+    "otelcol.receiver.googlecloudpubsub", "otelcol.receiver.influxdb", "otelcol.receiver.jaeger",
+    "otelcol.receiver.kafka", "otelcol.receiver.loki", "otelcol.receiver.opencensus", "otelcol.receiver.otlp",
+    "otelcol.receiver.prometheus", "otelcol.receiver.solace", "otelcol.receiver.splunkhec", "otelcol.receiver.syslog",
+    "otelcol.receiver.tcplog", "otelcol.receiver.vcenter", "otelcol.receiver.zipkin", "otelcol.storage.file",
+    "prometheus.echo", "prometheus.enrich", "prometheus.exporter.apache", "prometheus.exporter.azure",
+    "prometheus.exporter.blackbox", "prometheus.exporter.cadvisor", "prometheus.exporter.catchpoint",
+    "prometheus.exporter.cloudwatch", "prometheus.exporter.consul", "prometheus.exporter.databricks",
+    "prometheus.exporter.dnsmasq", "prometheus.exporter.elasticsearch", "prometheus.exporter.gcp",
+    "prometheus.exporter.github", "prometheus.exporter.kafka", "prometheus.exporter.memcached",
+    "prometheus.exporter.mongodb", "prometheus.exporter.mssql", "prometheus.exporter.mysql",
+    "prometheus.exporter.oracledb", "prometheus.exporter.postgres", "prometheus.exporter.process",
+    "prometheus.exporter.redis", "prometheus.exporter.self", "prometheus.exporter.snmp",
+    "prometheus.exporter.snowflake", "prometheus.exporter.squid", "prometheus.exporter.static",
+    "prometheus.exporter.statsd", "prometheus.exporter.unix", "prometheus.exporter.windows",
+    "prometheus.operator.podmonitors", "prometheus.operator.probes", "prometheus.operator.scrapeconfigs",
+    "prometheus.operator.servicemonitors", "prometheus.receive_http", "prometheus.relabel", "prometheus.remote_write",
+    "prometheus.scrape", "prometheus.write.queue", "pyroscope.ebpf", "pyroscope.enrich", "pyroscope.java",
+    "pyroscope.receive_http", "pyroscope.relabel", "pyroscope.scrape", "pyroscope.write",
+    "remote.aws.secrets_manager", "remote.http", "remote.kubernetes.configmap", "remote.kubernetes.secret",
+    "remote.s3", "remote.vault",
+];
+
+/// Whether Alloy has a component of this name.
+pub(super) fn is_upstream(name: &str) -> bool {
+    UPSTREAM.binary_search(&name).is_ok()
+}
+
+/// The candidate that is closest to a name, if it is close enough to be a slip.
+pub(super) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let enough = (name.len() / 4).clamp(1, 4);
+    let scored = candidates.into_iter().map(|candidate| (distance(name, candidate), candidate));
+    scored.filter(|(distance, _)| *distance <= enough).min().map(|(_, candidate)| candidate)
+}
+
+/// How many characters have to be added, removed or replaced to turn one text into the other. Looks at no more than
+/// the first 128 bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let (a, b) = (&a[..a.len().min(128)], &b[..b.len().min(128)]);
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted() {
+        assert!(UPSTREAM.is_sorted());
+        assert!(is_upstream("prometheus.remote_write"));
+        assert!(!is_upstream("prometheus"));
+    }
+
+    #[test]
+    fn slips_are_recognised() {
+        let names = ["pyroscope.write", "pyroscope.ebpf", "discovery.process"];
+        assert_eq!(closest("pyroscope.wirte", names), Some("pyroscope.write"));
+        assert_eq!(closest("discovery.proces", names), Some("discovery.process"));
+        assert_eq!(closest("something.else", names), None);
+        assert_eq!(closest("", names), None);
+    }
+
+    #[test]
+    fn distances_are_edits() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+}
