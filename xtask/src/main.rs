@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
 
 mod conformance;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -22,11 +23,14 @@ struct Arguments {
 enum Command {
     /// Compare our answers with recorded ones, one case a line
     Conformance(conformance::Arguments),
+    /// Check the rules of the house that a program can check
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Tidy => tidy::run(),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ pub(super) fn answer(case: &Case) -> Result<Vec<Line>, String> {
     let mut lines = match case.op.as_str() {
         "eval" => language(case, conformance::eval)?,
         "tokens" => language(case, conformance::tokens)?,
+        "fmt" => language(case, conformance::format)?,
         other => return Err(format!("there is no operation {other:?} here")),
     };
     lines.sort_by(|a, b| a.field.cmp(&b.field));
