@@ -17,6 +17,7 @@ const SHOTS = {
     await page.keyboard.press('Enter');
     await page.waitForTimeout(250);
   } },
+  'search-dark': { size: [1440, 800], dark: true, hash: '#/explore?search=json', act: (page) => page.mouse.move(620, 300) },
   sandwich: { size: [1600, 900], hash: '#/explore?sandwich=runtime.mallocgc' },
   services: { size: [1280, 720], act: (page) => page.getByRole('button', { name: 'Service: all' }).click() },
   range: { size: [1280, 720], dark: true, act: (page) => page.getByRole('button', { name: /Time range/ }).click() },

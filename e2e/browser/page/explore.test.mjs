@@ -283,6 +283,52 @@ test('a slow answer shows a bar, then a cancel button, and can be cancelled', ()
   assert.equal(await cancel.isVisible(), false);
   await cancel.click();
   await until(async () => !(await page.getByRole('progressbar').isVisible()), 'it stops');
+  await page.getByRole('heading', { name: 'Cancelled' }).waitFor();
+  assert.ok(await page.getByRole('button', { name: 'Load again' }).isVisible());
+}));
+
+test('frames too small to be drawn are one bar that opens', () => onPage({ hash: CART, stacks: 20_000 }, async (page) => {
+  const { graph, rows, foot, crumbs } = parts(page);
+  await rows.first().waitFor();
+  const box = await graph.boundingBox();
+  const place = await until(async () => {
+    for (let y = 130; y < 300; y += 20) {
+      for (let x = 20; x < box.width - 20; x += 23) {
+        await graph.hover({ position: { x, y } });
+        if (/small frames/.test(await foot.textContent())) return { x, y };
+      }
+    }
+    return null;
+  }, 'a bar of small frames');
+  const small = Number(/([\d,]+) small frames/.exec(await foot.textContent())[1].replace(',', ''));
+  assert.ok(small > 1);
+  await graph.click({ position: place });
+  await page.waitForTimeout(300);
+  await graph.hover({ position: { x: box.width / 2, y: place.y } });
+  await until(async () => /self.*cores.*total/.test(await foot.textContent()), 'a single frame where the bar was');
+  assert.equal(await crumbs.isVisible(), false);
+  await page.keyboard.press('Escape');
+  await page.waitForTimeout(300);
+  await graph.hover({ position: { x: box.width / 2, y: 5 } });
+  await graph.hover({ position: place });
+  await until(async () => /small frames/.test(await foot.textContent()), 'Escape leads out again');
+}));
+
+test('profile types are offered where there are several', () => onPage({}, async (page) => {
+  await page.route('**/ProfileTypes', (route) => route.fulfill({ json: { profileTypes: [{ ID: 'process_cpu:cpu:nanoseconds:cpu:nanoseconds' }, { ID: 'memory:inuse_space:bytes:space:bytes' }] } }));
+  await page.reload();
+  await page.getByRole('button', { name: 'Profile type: process_cpu, cpu' }).click();
+  assert.deepEqual(await page.getByRole('menuitemradio').allTextContents(), ['process_cpu, cpu', 'memory, inuse_space']);
+}));
+
+test('ranges follow the server’s clock', () => onPage({ hash: '' }, async (page) => {
+  const asked = [];
+  await page.route(/querier|status/, async (route) => {
+    const response = await route.fetch();
+    if (route.request().url().endsWith('SelectSeries')) asked.push(JSON.parse(route.request().postData()).end);
+    await route.fulfill({ response, headers: { ...response.headers(), date: new Date(Date.now() + 3_600_000).toUTCString() } });
+  });
+  await until(() => asked.some((end) => Math.abs(end - Date.now() - 3_600_000) < 60_000), 'a range an hour ahead');
 }));
 
 test('fewer than 20 samples are called a guess', () => onPage({ mode: 'few' }, async (page) => {

@@ -6,6 +6,7 @@
  */
 
 import { Writer } from './proto.js';
+import { heardClock } from './time.js';
 
 /** @typedef {{ labels?: { name: string, value: string }[], points?: { value?: number, timestamp?: string | number }[] }} RawSeries */
 /** @typedef {{ labels: Record<string, string>, points: { at: number, value: number }[] }} Series */
@@ -42,6 +43,7 @@ async function ask(path, init) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new Failure('pyrope does not answer. Is it still running?', 'unreachable', 0);
   }
+  heardClock(response.headers.get('date'));
   if (response.ok) return response;
   const body = await response.text();
   let code = 'unknown';

@@ -3,7 +3,7 @@
 
 import { fill, h } from './dom.js';
 import { close, openAt } from './popup.js';
-import { OFFERED, rangeName, resolve } from './time.js';
+import { OFFERED, rangeName, resolve, serverNow } from './time.js';
 
 /** @typedef {import('./state.js').Store} Store */
 
@@ -18,14 +18,14 @@ export class RangeControl {
 
   show() {
     const { from, to } = this.store.state;
-    const name = rangeName(from, to, Date.now());
+    const name = rangeName(from, to, serverNow());
     fill(this.button, h('span', { text: name }), h('span', { class: 'caret', 'aria-hidden': 'true' }));
     this.button.setAttribute('aria-label', `Time range: ${name}`);
   }
 
   #open() {
     const { from, to } = this.store.state;
-    const now = Date.now();
+    const now = serverNow();
     const range = resolve(from, to, now);
     const choose = (/** @type {string} */ f, /** @type {string} */ t) => {
       close();

@@ -10,6 +10,26 @@ import { duration } from './units.js';
  * @property {boolean} relative whether the end follows the clock
  */
 
+/** How far the server's clock is ahead of the browser's, ms; less than two seconds is not told apart. */
+let ahead = 0;
+
+/** What the server's clock says now, ms since 1970: ranges are of its data. */
+export function serverNow() {
+  return Date.now() + ahead;
+}
+
+/**
+ * Learns the server's clock from the `Date` of an answer.
+ * @param {string | null} date
+ */
+export function heardClock(date) {
+  const said = date === null ? Number.NaN : Date.parse(date);
+  if (Number.isNaN(said)) return;
+  // The header has whole seconds: half a second is its middle.
+  const difference = said + 500 - Date.now();
+  ahead = Math.abs(difference) < 2000 ? 0 : difference;
+}
+
 const SIZE = /** @type {Record<string, number>} */ ({ s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 });
 
 /** Ranges the menu offers. */

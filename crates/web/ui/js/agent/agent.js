@@ -4,7 +4,7 @@
 import { agentStatus } from '../api.js';
 import { fill, h } from '../dom.js';
 import { button, noStore, panel } from '../explore/notices.js';
-import { clock } from '../time.js';
+import { clock, serverNow } from '../time.js';
 import { bytes, count, duration, figure, seconds, share } from '../units.js';
 import { explain } from './reasons.js';
 
@@ -59,7 +59,7 @@ export class Agent {
 
   /** @param {Json} status */
   #show(status) {
-    const now = Date.now();
+    const now = serverNow();
     // Only what changed is written anew: a selection of text survives the refresh of the rest.
     const key = JSON.stringify(status);
     if (key === this.#last) return;

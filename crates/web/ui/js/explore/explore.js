@@ -17,7 +17,7 @@ import { Legend } from './legend.js';
 import { Live } from './live.js';
 import { button, noStore, panel } from './notices.js';
 import { Panes } from './panes.js';
-import { ask, nearest } from './query.js';
+import { askProfile, askTimeline, nearest, rangeOf } from './query.js';
 import { Split } from './split.js';
 
 /** @typedef {import('../state.js').State} State */
@@ -149,13 +149,15 @@ export class Explore {
     const { signal } = this.#running;
     if (!quiet) this.progress.begin(() => this.#running.abort());
     try {
-      const { answer, bytes } = await ask(state, signal);
-      if (turn !== this.#turn) return;
-      const built = await this.#client.build(bytes, wishOf(this.store.state));
-      if (turn !== this.#turn) return;
+      const range = rangeOf(state);
+      const [answer, built] = await Promise.all([
+        askTimeline(state, range, signal), askProfile(state, range, signal).then((bytes) => this.#client.build(bytes, wishOf(this.store.state))),
+      ]);
+      if (turn !== this.#turn || signal.aborted) return;
       this.#answer = answer;
       this.#built = built;
       this.#show();
+      if (!quiet) void this.labels.offerTypes(range, signal);
       if (built.stacks === 0) await this.#explainEmpty(signal);
     } catch (error) {
       if (turn === this.#turn) this.#failed(error, quiet);
@@ -184,10 +186,7 @@ export class Explore {
   /** Nothing moves under the pointer: not by the next refresh, nor by the one on its way. */
   #rest() {
     this.live.hold(true);
-    if (!this.#quiet) return;
-    this.#turn += 1;
-    this.#quiet = false;
-    this.#running.abort();
+    if (this.#quiet) this.#running.abort();
   }
 
   #pace() {
@@ -320,12 +319,27 @@ export class Explore {
     }
   }
 
+  #cancelled() {
+    const again = button('Load again', () => void this.load(false), true);
+    if (this.panes.empty) {
+      this.notice.hidden = false;
+      this.split.element.hidden = true;
+      fill(this.notice, panel('Cancelled', ['A shorter range, or fewer services, loads faster.'], [again]));
+    } else {
+      fill(this.strip, h('span', { text: 'Cancelled: the picture is the one before.' }), again);
+      this.strip.hidden = false;
+    }
+  }
+
   /**
    * @param {unknown} error
    * @param {boolean} quiet
    */
   #failed(error, quiet) {
-    if (error instanceof DOMException && error.name === 'AbortError') return;
+    if (error instanceof DOMException && error.name === 'AbortError') {
+      if (!quiet && this.#shown) this.#cancelled();
+      return;
+    }
     const message = (error instanceof Error ? error.message : String(error)).replace(/^./, (c) => c.toUpperCase());
     const retry = button('Retry', () => void this.load(false), true);
     if (error instanceof Failure && error.code === 'failed_precondition') {

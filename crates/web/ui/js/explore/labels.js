@@ -1,11 +1,11 @@
 // @ts-check
 /** The labels line: the service first, then a chip a matcher, each with completion from what the range holds. */
 
-import { labelNames, labelValues, selectSeries } from '../api.js';
+import { labelNames, labelValues, profileTypes, selectSeries } from '../api.js';
 import { fill, h } from '../dom.js';
-import { openCompletion } from '../popup.js';
+import { openCompletion, openMenu } from '../popup.js';
 import { matcherText, parseMatcher, selectorText } from '../selector.js';
-import { resolve } from '../time.js';
+import { resolve, serverNow } from '../time.js';
 import { measureOf } from '../units.js';
 
 /** @typedef {import('../popup.js').Offer} Offer */
@@ -20,6 +20,8 @@ export class LabelsLine {
   /** @param {Store} store */
   constructor(store) {
     this.store = store;
+    /** @type {string[]} */
+    this.types = [];
     this.element = h('div', { class: 'labels', role: 'group', 'aria-label': 'Labels' });
     this.show();
   }
@@ -33,12 +35,34 @@ export class LabelsLine {
     pick.addEventListener('click', () => this.pickService(pick));
     const add = h('button', { type: 'button', class: 'chip chip-add', 'aria-haspopup': 'dialog', text: '+ label' });
     add.addEventListener('click', () => this.#edit(add, null));
-    fill(this.element, pick, service ? this.#remove(service) : null, ...rest.map((m) => this.#chip(m)), add);
+    fill(this.element, this.#types(), pick, service ? this.#remove(service) : null, ...rest.map((m) => this.#chip(m)), add);
+  }
+
+  /**
+   * Looks which profile types there are; where there is more than one, they are offered.
+   * @param {import('../time.js').Range} range
+   * @param {AbortSignal} signal
+   */
+  async offerTypes(range, signal) {
+    const found = await profileTypes({ start: Math.floor(range.start), end: Math.ceil(range.end) }, signal).catch(() => this.types);
+    if (found.join() === this.types.join()) return;
+    this.types = found;
+    this.show();
+  }
+
+  #types() {
+    const { type } = this.store.state;
+    const all = this.types.includes(type) ? this.types : [type, ...this.types];
+    if (all.length < 2) return null;
+    const button = h('button', { type: 'button', class: 'chip', 'aria-haspopup': 'menu', 'aria-label': `Profile type: ${typeName(type)}` },
+      h('span', { class: 'chip-name', text: 'type' }), h('span', { class: 'chip-value', text: typeName(type) }), h('span', { class: 'caret', 'aria-hidden': 'true' }));
+    button.addEventListener('click', () => openMenu('Profile type', all.map((id) => ({ text: typeName(id), checked: id === type, act: () => this.store.set({ type: id, zoom: '' }) })), { anchor: button }));
+    return button;
   }
 
   /** @param {Element} [anchor] */
   pickService(anchor) {
-    const at = anchor ?? this.element.firstElementChild ?? this.element;
+    const at = anchor ?? this.element.querySelector('.chip-service') ?? this.element;
     openCompletion('Service', { anchor: at }, {
       text: '', hint: 'Find a service',
       offers: async (text) => {
@@ -117,7 +141,7 @@ export class LabelsLine {
 
   #range() {
     const { from, to } = this.store.state;
-    const { start, end } = resolve(from, to, Date.now());
+    const { start, end } = resolve(from, to, serverNow());
     return { start: Math.floor(start), end: Math.ceil(end) };
   }
 
@@ -144,6 +168,12 @@ export class LabelsLine {
     });
     return [...new Set([...values, ...used.keys()])].filter((v) => v !== '').sort((a, b) => (used.get(b) ?? 0) - (used.get(a) ?? 0) || (a < b ? -1 : 1)).map(offer);
   }
+}
+
+/** `process_cpu:cpu:nanoseconds:cpu:nanoseconds` is process_cpu, cpu. @param {string} id */
+function typeName(id) {
+  const [name = id, sample = ''] = id.split(':');
+  return sample === '' ? name : `${name}, ${sample}`;
 }
 
 /** @param {Matcher} matcher */

@@ -1,6 +1,7 @@
 // @ts-check
 /** The menu of a frame: what can be done with its function. */
 
+import { copyText } from '../clipboard.js';
 import { openMenu } from '../popup.js';
 
 /** @typedef {import('../state.js').Store} Store */
@@ -13,7 +14,7 @@ import { openMenu } from '../popup.js';
  */
 export function openFrameMenu(store, { name, source, zoom }, x, y) {
   const { state } = store;
-  const copy = (/** @type {string} */ text) => () => void navigator.clipboard?.writeText(text);
+  const copy = (/** @type {string} */ text) => () => void copyText(text);
   openMenu(name, [
     ...(zoom ? [{ text: 'Zoom in', key: '↵', act: zoom }] : []),
     { text: 'Focus: every call of it, merged', key: '⇧ click', act: () => store.set({ focus: name, sandwich: '', zoom: '' }) },

@@ -1,6 +1,7 @@
 // @ts-check
 /** What Explore says when there is no picture to show: nothing yet, nothing here, no store, or a failure. */
 
+import { copyText } from '../clipboard.js';
 import { h } from '../dom.js';
 
 /**
@@ -29,7 +30,7 @@ export function noStore() {
   const code = h('pre', { class: 'code', text: lines });
   const copy = h('button', {
     type: 'button', class: 'button', text: 'Copy',
-    on: { click: async () => { await navigator.clipboard.writeText(lines); copy.textContent = 'Copied'; } },
+    on: { click: async () => { copy.textContent = (await copyText(lines)) ? 'Copied' : 'Select the lines and copy them'; } },
   });
   return panel('This configuration keeps no profiles here', [
     'Profiles go where forward_to sends them, and no pyrope.store is among its receivers. Add one to see them on this page:', code,

@@ -129,8 +129,9 @@ export class Panes {
 
   /** Zooms out, as far as it goes; false when it was out already. */
   out() {
-    if (this.graph.zoomed === 0) return false;
-    this.#zoom(0);
+    if (this.graph.whole) return false;
+    if (this.graph.zoomed === 0) this.graph.zoomTo(0, true);
+    else this.#zoom(0);
     return true;
   }
 

@@ -3,7 +3,7 @@
 
 import { selectMergeProfile, selectSeries } from '../api.js';
 import { selectorText } from '../selector.js';
-import { resolve } from '../time.js';
+import { resolve, serverNow } from '../time.js';
 import { bucketsOf, covered, gridOf, queryOf } from '../timeline/buckets.js';
 
 /** @typedef {import('../state.js').State} State */
@@ -25,31 +25,47 @@ import { bucketsOf, covered, gridOf, queryOf } from '../timeline/buckets.js';
 const MOST = 400;
 
 /**
+ * The range a state names, by the server's clock.
  * @param {State} state
- * @param {AbortSignal} signal
- * @returns {Promise<{ answer: Answer, bytes: ArrayBuffer }>}
  */
-export async function ask(state, signal) {
-  const now = Date.now();
-  const range = resolve(state.from, state.to, now);
+export function rangeOf(state) {
+  return resolve(state.from, state.to, serverNow());
+}
+
+/**
+ * The merged profile, as pprof bytes.
+ * @param {State} state
+ * @param {import('../time.js').Range} range
+ * @param {AbortSignal} signal
+ */
+export function askProfile(state, range, signal) {
+  return selectMergeProfile({ type: state.type, selector: selectorText(state.matchers), start: Math.floor(range.start), end: Math.ceil(range.end) }, signal);
+}
+
+/**
+ * The timelines of the selection and of the host.
+ * @param {State} state
+ * @param {import('../time.js').Range} range
+ * @param {AbortSignal} signal
+ * @returns {Promise<Answer>}
+ */
+export async function askTimeline(state, range, signal) {
+  const now = serverNow();
   const grid = gridOf(range.start, range.end, MOST);
   const selector = selectorText(state.matchers);
   const base = { type: state.type, ...queryOf(grid) };
-  const [part, host, bytes] = await Promise.all([
-    selectSeries({ ...base, selector }, signal),
-    selector === '{}' ? null : selectSeries({ ...base, selector: '{}' }, signal),
-    selectMergeProfile({ type: state.type, selector, start: Math.floor(range.start), end: Math.ceil(range.end) }, signal),
+  const [part, host] = await Promise.all([
+    selectSeries({ ...base, selector }, signal), selector === '{}' ? null : selectSeries({ ...base, selector: '{}' }, signal),
   ]);
   const partBuckets = bucketsOf(part, grid);
   const hostBuckets = host ? bucketsOf(host, grid) : null;
   const held = covered(hostBuckets ?? partBuckets);
   const from = Math.max(range.start, held?.start ?? range.start);
   const to = Math.min(range.end, now, held?.end ?? range.end);
-  const answer = {
+  return {
     range, now, part: partBuckets, host: hostBuckets, held, partValue: sum(partBuckets), hostValue: sum(hostBuckets ?? partBuckets),
     seconds: Math.max(1, (to - from) / 1000),
   };
-  return { answer, bytes };
 }
 
 /** @param {Buckets} buckets */
@@ -75,7 +91,7 @@ function sum(buckets) {
  * @returns {Promise<Near | null>} null when there is none
  */
 export async function nearest(state, range, signal) {
-  const now = Date.now();
+  const now = serverNow();
   const found = async (/** @type {number} */ start, /** @type {number} */ end) => {
     const grid = gridOf(start, end, 700);
     return spans(bucketsOf(await selectSeries({ type: state.type, selector: selectorText(state.matchers), ...queryOf(grid) }, signal), grid));

@@ -78,6 +78,11 @@ export class FlameGraph {
     return this.#zoomed;
   }
 
+  /** Whether all of the tree is in the window. */
+  get whole() {
+    return this.#zoomed === 0 && this.#left <= 0 && this.#right >= 1;
+  }
+
   get selected() {
     return this.#selected;
   }
@@ -289,8 +294,9 @@ export class FlameGraph {
     const count = this.#boxes.count[b] ?? 1;
     if (count > 1) {
       // Open what was too small to be drawn: the window becomes its width.
-      const last = node + count - 1;
-      this.#showRange(tree.x[node] ?? 0, Math.max(...[node, last].map((i) => (tree.x[i] ?? 0) + (tree.total[i] ?? 0))));
+      let right = 0;
+      for (let i = node; i < node + count; i = tree.end[i] ?? tree.count) right = (tree.x[i] ?? 0) + (tree.total[i] ?? 0);
+      this.#showRange(tree.x[node] ?? 0, right);
       return;
     }
     this.#choose(node);

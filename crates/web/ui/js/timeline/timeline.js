@@ -6,7 +6,7 @@
 
 import { h } from '../dom.js';
 import { paint } from '../theme.js';
-import { clock, span } from '../time.js';
+import { clock, serverNow, span } from '../time.js';
 import { figure } from '../units.js';
 
 /** @typedef {import('./buckets.js').Buckets} Buckets */
@@ -142,7 +142,7 @@ export class Timeline {
   #choose(start, end) {
     const least = 15_000;
     if (end - start < least) [start, end] = [(start + end - least) / 2, (start + end + least) / 2];
-    const late = Math.max(0, end - Date.now());
+    const late = Math.max(0, end - serverNow());
     this.ranged(Math.round(start - late), Math.round(end - late));
   }
 
