@@ -10,6 +10,18 @@ use super::{LONGEST, Mode};
 /// overflows a thread's usual 2 MiB of stack.
 const DEEPEST: u32 = 96;
 
+/// What may follow the parameters of a member function; the longer of two that begin alike comes first.
+const QUALIFIERS: [&str; 5] = [" const", " volatile", " noexcept", " &&", " &"];
+
+/// Classes that have a short name in this mangling, which is not that of their constructors: code, short name, name,
+/// arguments.
+const SHORT_NAMES: [(&str, &str, &str, &str); 4] = [
+    ("Ss", "string", "basic_string", "<char, std::char_traits<char>, std::allocator<char> >"),
+    ("Si", "istream", "basic_istream", "<char, std::char_traits<char> >"),
+    ("So", "ostream", "basic_ostream", "<char, std::char_traits<char> >"),
+    ("Sd", "iostream", "basic_iostream", "<char, std::char_traits<char> >"),
+];
+
 /// True for names that this mangling makes; other names are left alone.
 pub(super) fn is_mangled(name: &str) -> bool {
     let block = || name.starts_with("___Z") && name.contains("_block_invoke");
@@ -29,8 +41,8 @@ pub(super) fn demangle(name: &str, mode: Mode) -> Option<String> {
     if !rest.is_empty() && !rest.starts_with(b".") {
         return None;
     }
-    // A thunk is named by the whole function that it leads to.
-    let special = ["_ZTh", "_ZTv", "_ZTc"].iter().any(|prefix| name.starts_with(prefix));
+    // A thunk or transaction clone is named by the whole function that it leads to.
+    let special = ["_ZTh", "_ZTv", "_ZTc", "_ZGTt", "_ZGTn"].iter().any(|prefix| name.starts_with(prefix));
     let options = DemangleOptions::default().recursion_limit(DEEPEST);
     let options = if mode == Mode::Full || special { options } else { options.no_params().no_return_type() };
     let mut text = Text { without_arguments: mode == Mode::Simplified, ..Text::default() };
@@ -44,6 +56,7 @@ pub(super) fn demangle(name: &str, mode: Mode) -> Option<String> {
     }
     let text = gnu_literals(&gnu_special_name(&text).replace(", >", ",>"));
     let text = gnu_function_types(&gnu_packs(&text));
+    let text = gnu_constructors(name, text, mode);
     Some(match mode {
         Mode::Full => text,
         _ if special => without_enclosing_parameters(&text),
@@ -119,6 +132,23 @@ fn gnu_special_name(text: &str) -> String {
     }
 }
 
+/// `std::string::string()` → `std::basic_string<char, …>::basic_string()`.
+fn gnu_constructors(name: &str, text: String, mode: Mode) -> String {
+    for (code, short, long, arguments) in SHORT_NAMES {
+        let rest = name.strip_prefix("_ZN").and_then(|rest| rest.strip_prefix(code));
+        if rest.is_some_and(|rest| rest.starts_with(['C', 'D'])) {
+            let arguments = if mode == Mode::Simplified { "" } else { arguments };
+            for tilde in ["", "~"] {
+                let wrong = format!("std::{short}::{tilde}{short}");
+                if let Some(rest) = text.strip_prefix(&wrong) {
+                    return format!("std::{long}{arguments}::{tilde}{long}{rest}");
+                }
+            }
+        }
+    }
+    text
+}
+
 /// `(unsigned int)25` → `25u`, and so on for the types that have a suffix.
 fn gnu_literals(text: &str) -> String {
     const SUFFIXES: [(&str, &str); 6] = [
@@ -174,7 +204,9 @@ fn gnu_function_types(text: &str) -> String {
             '(' if depth > 0 && out.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '>' | '*' | '&')) => {
                 let after = closing(&text[at..]).map_or("", |close| &text[at + close + 1..]);
                 let word = out.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-                if after.starts_with(['>', ',', ' ']) && !matches!(word, "decltype" | "noexcept" | "lambda") {
+                if behind_qualifiers(after).starts_with(['>', ','])
+                    && !matches!(word, "decltype" | "noexcept" | "lambda")
+                {
                     out.push(' ');
                 }
             }
@@ -195,23 +227,27 @@ fn without_enclosing_parameters(text: &str) -> String {
         out.push_str(before);
         let length = closing(from).map_or(from.len(), |close| close + 1);
         let (group, after) = from.split_at(length);
-        let enclosing = ["", " const", " volatile", " const volatile", " &", " &&", " const&", " const &", " const &&"]
-            .iter()
-            .find_map(|qualifiers| after.strip_prefix(qualifiers).filter(|rest| rest.starts_with("::")));
-        match enclosing {
-            Some(after) if group != "(anonymous namespace)" => {
-                out.push_str("()");
-                rest = after;
-            }
+        let after = behind_qualifiers(after);
+        if after.starts_with("::") && group != "(anonymous namespace)" {
+            out.push_str("()");
+            rest = after;
+        } else {
             // Parameters of lambdas and types of functions may hold such names again.
-            _ => {
-                out.push('(');
-                rest = &from[1..];
-            }
+            out.push('(');
+            rest = &from[1..];
         }
     }
     out.push_str(rest);
     out
+}
+
+/// The text behind what may follow a list of parameters: ` const`, ` &`, and so on.
+fn behind_qualifiers(text: &str) -> &str {
+    let mut text = text;
+    while let Some(rest) = QUALIFIERS.iter().find_map(|qualifier| text.strip_prefix(qualifier)) {
+        text = rest;
+    }
+    text
 }
 
 /// Where the bracket at the start of the text is closed.
@@ -230,7 +266,7 @@ fn closing(text: &str) -> Option<usize> {
 /// Without parameters the qualifiers of `this` have no place either.
 fn without_qualifiers(text: &str) -> &str {
     let mut text = text;
-    while let Some(shorter) = [" const", " volatile", " &", " &&"].iter().find_map(|end| text.strip_suffix(end)) {
+    while let Some(shorter) = QUALIFIERS.iter().find_map(|end| text.strip_suffix(end)) {
         // `operator T const` and `operator T &` are conversions to that type.
         if text.contains("::operator ") || text.starts_with("operator ") {
             break;

@@ -137,6 +137,27 @@ fn the_style_is_that_of_gnu() {
         "std::function<a<int> ()>::operator()",
         "std::function<a<int> ()>::operator()()",
     );
+    let string = "std::basic_string<char, std::char_traits<char>, std::allocator<char> >";
+    check(
+        "_ZNSsC2EOSs",
+        "std::basic_string::basic_string",
+        &format!("{string}::basic_string"),
+        &format!("{string}::basic_string(std::string&&)"),
+    );
+    let stream = "std::basic_ostream<char, std::char_traits<char> >";
+    check(
+        "_ZNSoD1Ev",
+        "std::basic_ostream::~basic_ostream",
+        &format!("{stream}::~basic_ostream"),
+        &format!("{stream}::~basic_ostream()"),
+    );
+    check("_ZNSolsEb", "std::ostream::operator<<", "std::ostream::operator<<", "std::ostream::operator<<(bool)");
+    check(
+        "_Z1fIZNK1a1bEmSt8functionIF1cR1dEEEUlvE_EvT_",
+        "f",
+        "f<a::b()::{lambda()#1}>",
+        "void f<a::b(unsigned long, std::function<c (d&)>) const::{lambda()#1}>(a::b(unsigned long, std::function<c (d&)>) const::{lambda()#1})",
+    );
     check_one("_ZTV3foo", "vtable for foo");
     check_one("_ZTT3foo", "VTT for foo");
 }

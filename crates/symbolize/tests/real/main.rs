@@ -195,6 +195,45 @@ func main() {
 }
 
 #[test]
+fn go_and_c_in_one_program() {
+    let source = r#"package main
+
+// int in_c(int x) { return x * 3; }
+// void *where(void) { return (void *)in_c; }
+import "C"
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+)
+
+//go:noinline
+func inGo(x int) int { return int(C.in_c(C.int(x))) }
+
+func main() {
+	fmt.Fprintln(os.Stderr, inGo(1))
+	maps, _ := os.ReadFile("/proc/self/maps")
+	for _, at := range []uintptr{uintptr(C.where()), reflect.ValueOf(inGo).Pointer()} {
+		for _, line := range strings.Split(string(maps), "\n") {
+			var start, end, offset uintptr
+			var perms string
+			if n, _ := fmt.Sscanf(line, "%x-%x %s %x", &start, &end, &perms, &offset); n == 4 && start <= at && at < end {
+				fmt.Printf("%x\n", at-start+offset)
+			}
+		}
+	}
+}
+"#;
+    let built = Built::new(source, "main.go", "go", &["build"]);
+    let symbols = built.symbols();
+    let names: Vec<_> = built.places().into_iter().map(|place| name(&symbols, place).unwrap()).collect();
+    assert_eq!(names, ["in_c", "main.inGo"]);
+    assert!(symbols.is_go() && symbols.len() < 1000, "Go's own functions are not in our table: {}", symbols.len());
+}
+
+#[test]
 fn a_function_of_this_program() {
     let at = Avma(a_function_of_this_program as fn() as usize as u64);
     let maps = fs::read("/proc/self/maps").unwrap();
