@@ -7,7 +7,7 @@
 //!                                 blocks: [u32]   where every 16th name begins
 //! ```
 //!
-//! A name takes some 13 bytes in [`codes`], and a function some 19 in all. Left out are symbols of data, and the `__pfx_`
+//! A name takes some 13 bytes in its codes, and a function some 19 in all. Left out are symbols of data, and the `__pfx_`
 //! names of the padding before each function, which would double the table and which nothing runs in.
 
 use crate::alias;

@@ -18,7 +18,7 @@
 //!
 //! Absent on purpose: opening files and `/proc` (`inspect` does), caches and eviction (the engine does), and DWARF.
 //!
-//! Start reading at [`file`]. Tested on programs built by the tests with `cc`, `g++` and `go`, on the running kernel's own
+//! Start reading at [`Symbols`]. Tested on programs built by the tests with `cc`, `g++` and `go`, on the running kernel's own
 //! list, on its vDSO, and by comparison with plain models.
 #![forbid(unsafe_code)]
 
