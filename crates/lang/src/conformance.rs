@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     diagnostic::Diagnostic,
     eval::{self, Scope},
+    fmt,
     golang::{json, quote::quote},
     source::Source,
     stdlib::{Host, Stdlib},
@@ -75,6 +76,16 @@ pub fn tokens(input: &str) -> Answer {
     let errors: Vec<_> =
         errors.iter().map(|error| format!("{FILE}:{}: {}", source.position(error.at), error.message)).collect();
     Answer { ok: errors.is_empty(), output: Some(output), errors, ..Answer::default() }
+}
+
+/// Formats a file.
+pub fn format(input: &str) -> Answer {
+    let parsed = syntax::parse_file(&Source::new(FILE, input));
+    if !parsed.diagnostics.is_empty() {
+        return failed(&parsed.diagnostics);
+    }
+    let output = String::from_utf8_lossy(&fmt::format_file(&parsed.file)).into_owned();
+    Answer { ok: true, output: Some(output), ..Answer::default() }
 }
 
 fn failed(diagnostics: &[Diagnostic]) -> Answer {

@@ -4,6 +4,7 @@
 //! bytes ──syntax──▶ Tree, ast::File ──eval──▶ Value ──decode──▶ a struct that derives FromBlock
 //!                        │    ▲                 ▲
 //!                        │    └─ references     └─ Scope: exports of components, then stdlib
+//!                        └──fmt──▶ formatted text
 //! ```
 //!
 //! What is wrong anywhere on the way is a [`Diagnostic`](diagnostic::Diagnostic) with a place, and

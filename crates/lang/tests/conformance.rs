@@ -1,6 +1,6 @@
 //! Answers of Alloy itself, one case a line in `testdata`.
 
-use lang::conformance::{Answer, eval, tokens};
+use lang::conformance::{Answer, eval, format, tokens};
 
 /// The ids of the cases whose answer differs from ours, with what came instead.
 fn failures(cases: &str, answer: fn(&str) -> Answer) -> Vec<String> {
@@ -41,4 +41,12 @@ fn expressions_have_the_values_of_alloy() {
 #[test]
 fn tokens_are_those_of_alloy() {
     assert_eq!(failures(include_str!("../testdata/tokens.jsonl"), tokens), [""; 0]);
+}
+
+#[test]
+fn formatted_text_is_that_of_alloy() {
+    let failures = failures(include_str!("../testdata/fmt.jsonl"), format);
+    // The rules keys-keep-their-spelling and text-between-quotes-is-left-alone.
+    let ids: Vec<_> = failures.iter().map(|failure| failure.split(':').next().unwrap_or_default()).collect();
+    assert_eq!(ids, ["fmt-409", "fmt-443"]);
 }

@@ -8,6 +8,8 @@
 //! | `field` | the field that differs; for `errors`, one diagnostic of them |
 //! | `upstream` | a pattern for the whole line that upstream gives; absent when it gives none |
 //! | `ours` | a pattern for the whole line that we give, in which `$1` stands for upstream's group; absent when we give none |
+//! | `when` | a pattern that the case's input has to contain |
+//! | `modulo` | instead of `upstream` and `ours`: a pattern; without what it matches both lines are the same |
 
 use anyhow::{Context as _, Result};
 use lang::golang::regex::compile;
@@ -23,6 +25,8 @@ pub(super) struct Rule {
     field: String,
     upstream: Option<Regex>,
     ours: Option<String>,
+    when: Option<Regex>,
+    modulo: Option<Regex>,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +36,8 @@ struct Written {
     field: String,
     upstream: Option<String>,
     ours: Option<String>,
+    when: Option<String>,
+    modulo: Option<String>,
 }
 
 /// Reads every rule of the page.
@@ -52,9 +58,18 @@ pub(super) fn parse(page: &str) -> Result<Vec<Rule>> {
 
 fn rule(name: &str, json: &str) -> Result<Rule> {
     let written: Written = serde_json::from_str(json)?;
-    anyhow::ensure!(written.upstream.is_some() || written.ours.is_some(), "it says nothing about either side");
-    let upstream = written.upstream.map(|pattern| whole(&pattern)).transpose()?;
-    Ok(Rule { name: name.to_owned(), ops: written.ops, field: written.field, upstream, ours: written.ours })
+    let sides = written.upstream.is_some() || written.ours.is_some();
+    anyhow::ensure!(sides != written.modulo.is_some(), "it needs either upstream and ours, or modulo");
+    let pattern = |pattern: Option<String>| pattern.map(|it| compile(&it).map_err(anyhow::Error::msg)).transpose();
+    Ok(Rule {
+        name: name.to_owned(),
+        ops: written.ops,
+        field: written.field,
+        upstream: written.upstream.map(|pattern| whole(&pattern)).transpose()?,
+        ours: written.ours,
+        when: pattern(written.when)?,
+        modulo: pattern(written.modulo)?,
+    })
 }
 
 fn whole(pattern: &str) -> Result<Regex> {
@@ -63,8 +78,9 @@ fn whole(pattern: &str) -> Result<Regex> {
 
 impl Rule {
     /// Whether the answers differ in nothing but one line as the rule says.
-    pub(super) fn explains(&self, op: &str, upstream: &[Line], ours: &[Line]) -> bool {
-        if !self.ops.iter().any(|known| known == op) {
+    pub(super) fn explains(&self, op: &str, input: &str, upstream: &[Line], ours: &[Line]) -> bool {
+        let applies = self.when.as_ref().is_none_or(|when| when.is_match(input));
+        if !applies || !self.ops.iter().any(|known| known == op) {
             return false;
         }
         let (theirs, mine) = (without(upstream, ours), without(ours, upstream));
@@ -81,6 +97,10 @@ impl Rule {
     }
 
     fn fits(&self, theirs: Option<&str>, mine: Option<&str>) -> bool {
+        if let Some(modulo) = &self.modulo {
+            let rest = |text: &str| modulo.replace_all(text, "").into_owned();
+            return theirs.is_some() && mine.is_some() && theirs.map(rest) == mine.map(rest);
+        }
         let groups = match (&self.upstream, theirs) {
             (Some(pattern), Some(theirs)) => match pattern.captures(theirs) {
                 Some(groups) => Some(groups),
@@ -129,6 +149,10 @@ mod tests {
 ## place
 Because.
 rule: {"ops": ["eval"], "field": "errors", "upstream": "-:  (.+)", "ours": "\\d+: $1"}
+## squeezed
+rule: {"ops": ["eval"], "field": "errors", "when": "^in", "modulo": "-+"}
+## elsewhere
+rule: {"ops": ["eval"], "field": "errors", "when": "^out", "modulo": "."}
 ## more
 rule: {"ops": ["eval"], "field": "errors", "ours": "too much: .*"}
 "#;
@@ -139,7 +163,7 @@ rule: {"ops": ["eval"], "field": "errors", "ours": "too much: .*"}
     fn check(upstream: &[&str], ours: &[&str], expect: Option<&str>) {
         let lines = |texts: &[&str]| texts.iter().map(|text| Line::new("errors", *text)).collect::<Vec<_>>();
         let rules = rules();
-        let found = rules.iter().find(|rule| rule.explains("eval", &lines(upstream), &lines(ours)));
+        let found = rules.iter().find(|rule| rule.explains("eval", "input", &lines(upstream), &lines(ours)));
         assert_eq!(found.map(|rule| rule.name.as_str()), expect);
     }
 
@@ -148,6 +172,7 @@ rule: {"ops": ["eval"], "field": "errors", "ours": "too much: .*"}
         check(&["-:  should be (a)"], &["3: should be (a)"], Some("place"));
         check(&["a", "-:  b"], &["a", "7: b"], Some("place"));
         check(&["a"], &["a", "too much: x"], Some("more"));
+        check(&["a--b"], &["-ab"], Some("squeezed"));
     }
 
     #[test]

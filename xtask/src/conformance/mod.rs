@@ -78,7 +78,9 @@ fn judge(case: &Case, rules: &[Rule], count: &mut Count) {
         return;
     }
     let ours = ours.unwrap_or_else(|error| vec![Line::new("error", error)]);
-    if let Some(rule) = rules.iter().find(|rule| rule.explains(&case.op, &case.expected, &ours)) {
+    if let Some(rule) =
+        rules.iter().find(|rule| rule.explains(&case.op, case.text("input").unwrap_or_default(), &case.expected, &ours))
+    {
         println!("{}: deliberate: {}", case.id, rule.name);
         count.deliberate += 1;
         return;

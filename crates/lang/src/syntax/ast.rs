@@ -158,6 +158,12 @@ impl Block {
         (token.span.end - token.span.start > 2).then(|| String::from_utf8_lossy(label).into_owned())
     }
 
+    /// Where its label stands, with its quotes.
+    pub fn label_location(&self) -> Option<Location> {
+        let header = self.header()?;
+        header.token(Kind::String).map(|token| header.locate(token.span))
+    }
+
     /// Where its name begins and its last fragment ends.
     pub fn name_location(&self) -> Location {
         let Some(header) = self.header() else { return self.0.location() };
