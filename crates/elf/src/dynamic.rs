@@ -4,7 +4,7 @@ use crate::address::{FileOffset, Svma};
 use crate::file::Elf;
 use crate::format::{DT_GNU_HASH, DT_HASH, DT_NULL, DT_STRSZ, DT_STRTAB, DT_SYMTAB, PT_DYNAMIC, u32_at};
 use crate::read::{ReadAt, WINDOW, Window, array};
-use crate::symbols::SymbolTable;
+use crate::symbols::{MOST_SYMBOLS, SymbolTable};
 
 /// No more entries than this are read of a dynamic segment; real ones have about thirty.
 const MOST_ENTRIES: usize = 4096;
@@ -57,6 +57,9 @@ impl<R: ReadAt> Elf<R> {
     fn gnu_hash_count(&self, hash: FileOffset) -> Option<u64> {
         let header = array::<16>(&self.reader, hash.0)?;
         let (buckets, first, filters) = (u32_at(&header, 0), u32_at(&header, 4), u32_at(&header, 8));
+        if u64::from(buckets) > MOST_SYMBOLS {
+            return None;
+        }
         let bucket_table = hash.0.checked_add(16 + u64::from(filters) * self.class.address_size() as u64)?;
         let chain_table = bucket_table.checked_add(u64::from(buckets) * 4)?;
 
@@ -75,6 +78,9 @@ impl<R: ReadAt> Elf<R> {
         // The lowest bit marks the end of a chain.
         while word(chain_table.checked_add(u64::from(last - first) * 4)?)? & 1 == 0 {
             last = last.checked_add(1)?;
+            if u64::from(last) > MOST_SYMBOLS {
+                return None;
+            }
         }
         Some(u64::from(last) + 1)
     }

@@ -82,6 +82,16 @@ pub enum Problem {
         /// How long it claims to be.
         size: u64,
     },
+    /// A table has more records than any real one; the first were used.
+    #[error("{what} has {count} records; the first {kept} were used")]
+    TooMany {
+        /// Which.
+        what: &'static str,
+        /// How many it claims.
+        count: u64,
+        /// How many were used.
+        kept: u64,
+    },
     /// The size of a table's records is not that of the format; the table was left out.
     #[error("{what} has records of {size} bytes")]
     RecordSize {

@@ -5,6 +5,9 @@ use crate::file::{Elf, ParseError, Problem, Section, Segment};
 use crate::format::{CLASS_32, CLASS_64, Class, LITTLE_ENDIAN, MAGIC, PN_XNUM, SHN_XINDEX, u16_at, u32_at};
 use crate::read::{ReadAt, WINDOW, Window};
 
+/// No more sections or segments than this are kept. A file with holes can claim any number of them for nothing.
+const MOST_HEADERS: u64 = 1 << 16;
+
 impl<R: ReadAt> Elf<R> {
     /// Reads the headers. What could not be read is left out and listed.
     pub fn parse(reader: R) -> Result<(Self, Vec<Problem>), ParseError> {
@@ -135,7 +138,11 @@ impl<R: ReadAt> Elf<R> {
         if room < count {
             problems.push(Problem::Truncated { what, offset: table, size: count.saturating_mul(record_size) });
         }
-        usize::try_from(room.min(count)).unwrap_or(0)
+        let there = room.min(count);
+        if there > MOST_HEADERS {
+            problems.push(Problem::TooMany { what, count: there, kept: MOST_HEADERS });
+        }
+        usize::try_from(there.min(MOST_HEADERS)).unwrap_or(0)
     }
 }
 

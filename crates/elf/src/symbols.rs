@@ -11,6 +11,9 @@ use crate::read::{ReadAt, WINDOW, Window, string};
 /// The longest symbol name that is read. C++ and Rust generics do reach tens of kilobytes.
 const LONGEST_NAME: usize = WINDOW;
 
+/// No more symbols than this are read of one table; browsers with all of theirs have two million.
+pub(crate) const MOST_SYMBOLS: u64 = 1 << 23;
+
 /// Where a table of symbols and its strings are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SymbolTable {
@@ -105,9 +108,13 @@ impl<R: ReadAt> Elf<R> {
                     problems.push(Problem::RecordSize { what: "a symbol table", size: record_size });
                     continue;
                 }
+                let count = self.within("the symbol table", section.offset, section.size, &mut problems) / record_size;
+                if count > MOST_SYMBOLS {
+                    problems.push(Problem::TooMany { what: "the symbol table", count, kept: MOST_SYMBOLS });
+                }
                 let table = SymbolTable {
                     records: section.offset,
-                    count: self.within("the symbol table", section.offset, section.size, &mut problems) / record_size,
+                    count: count.min(MOST_SYMBOLS),
                     strings: strings.offset,
                     strings_size: self.within("the symbol names", strings.offset, strings.size, &mut problems),
                     complete,
@@ -127,7 +134,7 @@ impl<R: ReadAt> Elf<R> {
         let record_size = self.class.symbol_size();
         SymbolTable {
             records,
-            count: count.min(self.size.saturating_sub(records.0) / record_size),
+            count: count.min(self.size.saturating_sub(records.0) / record_size).min(MOST_SYMBOLS),
             strings,
             strings_size: size.min(self.size.saturating_sub(strings.0)),
             complete: false,

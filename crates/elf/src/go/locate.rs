@@ -13,6 +13,9 @@ const MODULE_SECTION: &str = ".go.module";
 /// The first word of the module data points to the table, the 22nd is where Go's text begins. Go 1.26, `runtime/symtab.go`.
 const MODULE_TEXT_WORD: u64 = 22;
 
+/// No more of a file than this is searched; the largest Go programs have some hundred megabytes of tables.
+const MOST_SEARCHED: u64 = 1 << 30;
+
 /// A place in the file where a table begins, and where what holds it ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Place {
@@ -112,7 +115,7 @@ impl<R: ReadAt> Elf<R> {
         }
         let mut window = Window::new(&self.reader, WINDOW);
         for section in self.sections.iter().filter(|s| s.kind == SHT_RELA && s.is_loaded() && s.has_bytes()) {
-            let end = section.offset.0.saturating_add(section.size).min(self.size);
+            let end = section.offset.0.saturating_add(section.size.min(MOST_SEARCHED)).min(self.size);
             let mut at = section.offset.0;
             while at < end {
                 let most = usize::try_from(end - at).unwrap_or(WINDOW).min(WINDOW / RECORD * RECORD);
@@ -135,10 +138,11 @@ impl<R: ReadAt> Elf<R> {
         // A C linker told to save segments puts constants beside the code.
         let code = self.segments.iter().filter(|segment| segment.is_code());
         let mut window = Window::new(&self.reader, WINDOW);
+        let mut searched = 0;
         for segment in data.chain(code) {
             let end = segment.offset.0.saturating_add(segment.file_size).min(self.size);
-            let mut at = segment.offset.0.next_multiple_of(8);
-            while at < end {
+            let mut at = segment.offset.0.saturating_add(7) & !7;
+            while at < end && searched < MOST_SEARCHED {
                 let most = usize::try_from(end - at).unwrap_or(WINDOW).min(WINDOW);
                 let bytes = window.bytes(at, most);
                 let words = bytes.chunks_exact(8).enumerate();
@@ -148,6 +152,7 @@ impl<R: ReadAt> Elf<R> {
                     return Some(place);
                 }
                 at += WINDOW as u64;
+                searched += WINDOW as u64;
             }
         }
         None

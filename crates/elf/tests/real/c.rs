@@ -8,7 +8,7 @@ use std::process::Command;
 use object::{Object as _, ObjectSymbol as _};
 use proptest::prelude::*;
 use pyrope_elf::symbols::Names;
-use pyrope_elf::{BuildId, Elf, FileOffset, Pclntab, ReadAt, Svma};
+use pyrope_elf::{BuildId, Elf, FileOffset, Pclntab, Problem, ReadAt, Svma};
 
 use crate::built::{Folder, bytes, run};
 
@@ -204,6 +204,46 @@ proptest! {
             exercise(&bytes);
         }
     }
+}
+
+/// A file of a terabyte that takes no room, with tables as long as itself.
+#[test]
+fn a_file_of_holes_does_not_take_for_ever() {
+    let folder = Folder::new();
+    let mut image = bytes(&folder.cc(SOURCE, &["-O1", "-rdynamic"], "program"));
+    let sections = usize::try_from(u64::from_le_bytes(image[0x28..0x30].try_into().unwrap())).unwrap();
+    let path = folder.path("holes");
+    let many = (1_u64 << 39).to_le_bytes();
+    let (mut large_symbols, mut large_count) = (image.clone(), image.clone());
+    for section in (sections..image.len()).step_by(64).filter(|section| section + 64 <= image.len()) {
+        if image[section + 4] == 2 || image[section + 4] == 11 {
+            large_symbols[section + 32..section + 40].copy_from_slice(&many);
+        }
+    }
+    // No number of sections in the header means that the first section has it.
+    large_count[0x3c..0x3e].fill(0);
+    large_count[sections + 32..sections + 40].copy_from_slice(&many);
+    image[0x28..0x30].fill(0);
+    let start = std::time::Instant::now();
+    for image in [large_symbols, large_count, image] {
+        std::fs::write(&path, image).unwrap();
+        let file = File::options().write(true).read(true).open(&path).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let (elf, mut problems) = Elf::parse(file).unwrap();
+        let (table, more) = elf.function_table();
+        problems.extend(more);
+        let mut seen = 0;
+        if let Some(table) = table {
+            elf.for_each_function(&table, |_| seen += 1);
+        }
+        let _ = Pclntab::find(&elf);
+        assert!(
+            problems.iter().any(|p| matches!(p, Problem::TooMany { .. })) || elf.sections().is_empty(),
+            "{problems:?}"
+        );
+        assert!(seen >= 4, "{seen}");
+    }
+    assert!(start.elapsed() < std::time::Duration::from_secs(60));
 }
 
 #[test]
