@@ -1,5 +1,8 @@
 //! Where names come from: symbols of files and the vDSO, kallsyms, perf maps.
 
+mod jit;
+mod kernel;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ struct Opened {
 #[derive(Default)]
 pub(crate) struct Names {
     files: HashMap<u32, Opened>,
+    kernel: kernel::Kernel,
+    jit: jit::Jit,
     vdso: Option<Option<Symbols<Vec<u8>>>>,
     /// Counts the windows.
     now: u64,
@@ -41,8 +46,9 @@ impl Names {
         self.now += 1;
     }
 
-    pub(crate) fn kernel(&mut self, _address: u64) -> Option<Found> {
-        None
+    /// The kernel's function at this address.
+    pub(crate) fn kernel(&mut self, address: u64) -> Option<Found> {
+        self.kernel.lookup(address)
     }
 
     /// The function at this offset of the vDSO, which is the same for every process.
@@ -51,8 +57,9 @@ impl Names {
         found(symbols.lookup(FileOffset(offset))?)
     }
 
-    pub(crate) fn process(&mut self, _key: ProcessKey, _address: u64) -> Option<Found> {
-        None
+    /// What a process says of its code that no file holds.
+    pub(crate) fn process(&mut self, key: ProcessKey, address: u64) -> Option<Found> {
+        self.jit.lookup(key, address, self.now)
     }
 
     /// The function at this offset of a file.
@@ -65,6 +72,7 @@ impl Names {
 
     /// Closes the tables that were not asked for longest, until the rest is small enough.
     pub(crate) fn trim(&mut self) {
+        self.jit.trim();
         let bytes = |opened: &Opened| opened.symbols.as_ref().map_or(0, Symbols::heap_bytes);
         let mut total: usize = self.files.values().map(bytes).sum();
         while total > MOST_HEAP {

@@ -1,0 +1,63 @@
+//! Names of kernel functions.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inspect::Proc;
+use symbolize::KernelSymbols;
+use symbolize::kernel::Builder;
+
+use super::Found;
+
+/// Modules and BPF programs come and go: an address without a name is worth reading the list again, but not more often.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// The kernel's functions, read when they are first needed.
+#[derive(Default)]
+pub(super) struct Kernel {
+    symbols: Option<KernelSymbols>,
+    read: Option<Instant>,
+    warned: bool,
+}
+
+impl Kernel {
+    /// The function at this address.
+    pub(super) fn lookup(&mut self, address: u64) -> Option<Found> {
+        if self.read.is_none() {
+            self.load();
+        }
+        let found = self.symbols.as_ref().and_then(|symbols| find(symbols, address));
+        if found.is_some() || self.read.is_some_and(|read| read.elapsed() < AGAIN) {
+            return found;
+        }
+        self.load();
+        find(self.symbols.as_ref()?, address)
+    }
+
+    fn load(&mut self) {
+        self.read = Some(Instant::now());
+        let mut builder = Builder::new();
+        let streamed = Proc::open().and_then(|mut proc| proc.stream("kallsyms", |piece| builder.feed(piece)));
+        if let Err(error) = streamed {
+            self.warn(&format!("cannot read /proc/kallsyms: {error}"));
+            return;
+        }
+        let (symbols, problems) = builder.finish();
+        for problem in problems {
+            self.warn(&problem.to_string());
+        }
+        tracing::debug!(functions = symbols.len(), heap = symbols.heap_bytes(), "kernel symbols read");
+        self.symbols = Some(symbols).filter(|symbols| !symbols.is_empty());
+    }
+
+    fn warn(&mut self, problem: &str) {
+        if !std::mem::replace(&mut self.warned, true) {
+            tracing::warn!(problem, "frames of the kernel have no names");
+        }
+    }
+}
+
+fn find(symbols: &KernelSymbols, address: u64) -> Option<Found> {
+    let symbol = symbols.lookup(address)?;
+    Some(Found { name: Arc::from(symbol.name), file: Arc::from(""), line: 0, module: symbol.module.map(Arc::from) })
+}
