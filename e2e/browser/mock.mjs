@@ -159,7 +159,7 @@ function statusOf(settings) {
     },
     profilers: [{
       id: 'pyroscope.ebpf.default', health: bad ? { state: 'unhealthy', message: 'the kernel refused perf_event_open on CPU 3: permission denied. Grant CAP_PERFMON.', updated_ms: now } : healthy('sampling 8 CPUs'), sample_rate: 97, targets: 143, taken: 1_284_310,
-      delivered: bad ? 1_180_000 : 1_281_902, open: 1_406, filtered: { thinned: 1_000 }, lost: bad ? { ring_full: 101_904 } : { process_gone: 2 }, ended_early: { no_frame_pointer: 20_112, truncated: 14 },
+      delivered: bad ? 1_180_000 : 1_281_902, open: 1_406, filtered: { thinned: 1_000 }, lost: bad ? { ring_full: 101_904 } : { naming_behind: 2 }, ended_early: { not_code: 20_112, full: 14 },
     }],
     endpoints: bad ? [{ component: 'pyroscope.write.cloud', url: 'https://profiles.example.net', sent_profiles: 8120, sent_bytes: 92_000_000, retries: 44, dropped: { queue_full: 12 }, queue: 100, last_error: '429 too many requests: ingestion rate limit (2 MiB/s) exceeded' }] : [],
     components: [{ id: 'discovery.process.default', health: healthy('143 processes') }, { id: 'pyroscope.ebpf.default', health: healthy('sampling 8 CPUs') }, { id: 'pyrope.store.default', health: healthy('writing') }],

@@ -329,6 +329,7 @@ test('ranges follow the server’s clock', () => onPage({ hash: '' }, async (pag
     await route.fulfill({ response, headers: { ...response.headers(), date: new Date(Date.now() + 3_600_000).toUTCString() } });
   });
   await until(() => asked.some((end) => Math.abs(end - Date.now() - 3_600_000) < 60_000), 'a range an hour ahead');
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
 }));
 
 test('fewer than 20 samples are called a guess', () => onPage({ mode: 'few' }, async (page) => {
@@ -372,4 +373,23 @@ test('every key is listed', () => onPage({}, async (page) => {
   for (const key of ['Enter', 'Esc', '/', 'n N', 't', 's', 'l', '?']) assert.ok((await dialog.locator('kbd').allTextContents()).map((k) => k.replace(/\s+/g, ' ')).includes(key), key);
   await page.keyboard.press('Escape');
   assert.equal(await dialog.isVisible(), false);
+}));
+
+test('what the agent complains of is said above the picture', () => onPage({ mode: 'bad' }, async (page) => {
+  await parts(page).rows.first().waitFor();
+  await page.getByText('pyroscope.ebpf.default: the kernel refused perf_event_open on CPU 3').waitFor();
+  await page.getByRole('link', { name: 'What the agent says' }).click();
+  await page.getByRole('heading', { name: 'What pyrope costs' }).waitFor();
+}));
+
+test('no query is longer than what the store keeps', () => onPage({ hash: '#/explore?live=off&from=now-7d' }, async (page) => {
+  const asked = [];
+  page.on('request', (request) => {
+    if (!request.url().endsWith('SelectSeries')) return;
+    const { start, end } = JSON.parse(request.postData());
+    asked.push((end - start) / 86_400_000);
+  });
+  await page.reload();
+  await parts(page).rows.first().waitFor();
+  assert.ok(asked.length > 0 && asked.every((days) => days <= 7), asked.join());
 }));

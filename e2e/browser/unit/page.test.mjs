@@ -138,6 +138,16 @@ test('profiles rarer than the grid widen its buckets', () => {
   assert.deepEqual(covered(wide), { start: NOON, end: NOON + 120_000 });
 });
 
+test('every reason of the engine and of the kernel side has its sentence', async () => {
+  const { EXPLAINED, explain } = await import(`${ui}js/agent/reasons.js`);
+  const read = (path) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8');
+  const account = [...(await read('crates/engine/src/account.rs')).matchAll(/^ +\w+ = "(\w+)", "/gm)].map(([, name]) => name);
+  const ends = [...(await read('bpf/include/ends.def')).matchAll(/^END\((\w+),/gm)].map(([, name]) => name);
+  assert.ok(account.includes('ring_full') && ends.includes('fault'), 'the lists are where they were');
+  for (const reason of [...account, ...ends]) assert.ok(EXPLAINED.includes(reason), `${reason} has no sentence in agent/reasons.js`);
+  assert.deepEqual(explain('some_new_one'), { what: 'Some new one.', remedy: '' });
+});
+
 test('index.html asks for every module at once', async () => {
   const page = await readFile(new URL(`${ui}index.html`, import.meta.url), 'utf8');
   assert.equal(page, await withPreloads(), 'run: node preload.mjs');

@@ -5,25 +5,29 @@
 
 /** @type {Record<string, Reason>} */
 const REASONS = {
-  ring_full: { what: 'The kernel’s buffer was full when the sample was taken.', remedy: 'Give pyrope more CPU, or lower sample_rate.' },
-  no_target: { what: 'The process matches no target of this component.', remedy: 'Expected when targets_only is on; add a target to see the process.' },
-  not_targeted: { what: 'The process matches no target of this component.', remedy: 'Expected when targets_only is on; add a target to see the process.' },
-  thinned: { what: 'Left out on purpose: another component samples at a higher rate.', remedy: 'Nothing to do; the values that stay are scaled.' },
-  rate: { what: 'Left out on purpose: another component samples at a higher rate.', remedy: 'Nothing to do; the values that stay are scaled.' },
-  user_disabled: { what: 'User stacks are switched off (collect_user_profile).', remedy: 'Switch collect_user_profile on to see them.' },
-  kernel_disabled: { what: 'Kernel stacks are switched off (collect_kernel_profile).', remedy: 'Switch collect_kernel_profile on to see them.' },
-  idle: { what: 'The CPU was idle.', remedy: 'Nothing to do.' },
-  truncated: { what: 'The stack was deeper than pyrope walks; the end nearest the CPU is kept.', remedy: 'Nothing is lost but the outermost callers.' },
-  too_deep: { what: 'The stack was deeper than pyrope walks; the end nearest the CPU is kept.', remedy: 'Nothing is lost but the outermost callers.' },
-  unreadable: { what: 'The stack’s memory could not be read while walking.', remedy: 'Common for a page that is swapped out; a steady high count points to code without frame pointers.' },
-  bad_frame_pointer: { what: 'The chain of frame pointers ended in nothing.', remedy: 'Build the program with -fno-omit-frame-pointer.' },
-  no_frame_pointer: { what: 'The code keeps no frame pointers.', remedy: 'Build the program with -fno-omit-frame-pointer.' },
-  process_gone: { what: 'The process ended before it could be looked at.', remedy: 'Nothing to do for programs that live a few milliseconds.' },
-  memory_budget: { what: 'The memory budget was reached.', remedy: 'Raise the budget, or profile fewer processes.' },
-  receiver_full: { what: 'A receiver did not take profiles quickly enough.', remedy: 'See the endpoint or the store below.' },
-  queue_full: { what: 'The endpoint was too slow and its queue was full.', remedy: 'Check the server’s load and the network.' },
-  rejected: { what: 'The server refused the profile.', remedy: 'Its last answer says why.' },
-  retries_exhausted: { what: 'Every attempt to send failed.', remedy: 'Its last error says why; check the address and the network.' },
+  // Filtered: left out on purpose.
+  no_target: { what: 'The process matches no target of this component.', remedy: 'To see it, add a target for it, or set targets_only = false.' },
+  thinned: { what: 'Another component samples at a higher rate; these samples are surplus here.', remedy: 'Nothing to do: what is kept has the weight of this component’s own rate.' },
+  no_frames: { what: 'The stack has no frame of a kind that is collected.', remedy: 'Expected when collect_user_profile or collect_kernel_profile is off.' },
+  // Lost.
+  ring_full: { what: 'The kernel’s sample buffer was full: pyrope did not read it in time.', remedy: 'Give pyrope more CPU (its cgroup limit, its nice value), or lower sample_rate.' },
+  malformed: { what: 'A record from the kernel could not be read.', remedy: 'This is a fault of pyrope: please report it with your kernel version.' },
+  naming_behind: { what: 'Finding names for earlier intervals took too long.', remedy: 'Give pyrope more CPU, or a longer collect_interval.' },
+  sink_full: { what: 'The component behind did not take earlier profiles in time.', remedy: 'See the store or the endpoint below: one of them is slow.' },
+  // Walks of user stacks that ended early.
+  none: { what: 'A task without user memory, such as a kernel thread.', remedy: 'Nothing to do.' },
+  root: { what: 'The walk reached the first frame of the program.', remedy: 'Nothing to do: the stack is complete.' },
+  chain: { what: 'The chain of frame pointers ended: the caller keeps none.', remedy: 'To see further callers, build the program with -fno-omit-frame-pointer.' },
+  full: { what: 'The stack is deeper than pyrope walks; the end nearest the CPU is kept.', remedy: 'Nothing is lost but the outermost callers.' },
+  fault: { what: 'The stack’s memory could not be read while walking.', remedy: 'A few are normal; many point to code that uses the frame pointer for something else.' },
+  compat: { what: 'A 32-bit program: its frames are not walked.', remedy: 'Its samples count, with the kernel’s part of the stack.' },
+  not_code: { what: 'A return address that lies in no code: the walk left the real stack.', remedy: 'Build the program with -fno-omit-frame-pointer.' },
+  // Endpoints.
+  queue_full: { what: 'The endpoint was too slow, and its queue was full.', remedy: 'Check the server’s load and the network.' },
+  rejected: { what: 'The server refused the profile.', remedy: 'Its last answer, above, says why.' },
+  too_large: { what: 'The profile is larger than the server takes.', remedy: 'Lower sample_rate, or raise the server’s limit.' },
+  retries_exhausted: { what: 'Every attempt to send failed.', remedy: 'The last error, above, says why; check the address and the network.' },
+  shutdown: { what: 'pyrope stopped before it could be sent.', remedy: 'Nothing to do, unless the endpoint was unreachable.' },
 };
 
 /**
@@ -31,5 +35,8 @@ const REASONS = {
  * @returns {Reason}
  */
 export function explain(reason) {
-  return REASONS[reason] ?? { what: `${reason.replaceAll('_', ' ')}.`.replace(/^./, (c) => c.toUpperCase()), remedy: '' };
+  return (Object.hasOwn(REASONS, reason) ? REASONS[reason] : undefined) ?? { what: `${reason.replaceAll('_', ' ')}.`.replace(/^./, (c) => c.toUpperCase()), remedy: '' };
 }
+
+/** Every reason that has its sentence. */
+export const EXPLAINED = Object.keys(REASONS);

@@ -13,6 +13,7 @@ import { clock, rangeName, span } from '../time.js';
 import { Timeline } from '../timeline/timeline.js';
 import { duration, measureOf, share } from '../units.js';
 import { LabelsLine } from './labels.js';
+import { Health } from './health.js';
 import { Legend } from './legend.js';
 import { Live } from './live.js';
 import { button, noStore, panel } from './notices.js';
@@ -59,6 +60,7 @@ export class Explore {
     this.split = new Split(this.panes.graphPane, this.panes.table.element, (tab) => store.set({ tab }, { replace: true }));
     this.strip = h('div', { class: 'strip', role: 'status', hidden: true });
     this.notice = h('div', { class: 'notice-place', hidden: true });
+    this.health = new Health(() => this.#strip());
     this.live = new Live(() => void this.load(true), liveChanged);
     this.element = h('main', { class: 'explore', 'aria-label': 'Explore' },
       this.progress.element, this.timeline.element,
@@ -79,6 +81,7 @@ export class Explore {
     this.#shown = true;
     this.search.value = this.store.state.search;
     this.#pace();
+    this.health.start();
     void this.load(false);
   }
 
@@ -86,6 +89,7 @@ export class Explore {
   leave() {
     this.#shown = false;
     this.live.set(false);
+    this.health.stop();
     this.#running.abort();
     this.progress.end();
   }
@@ -213,7 +217,7 @@ export class Explore {
     const hostWhole = answer.host && answer.partValue > 0 ? built.value * (answer.hostValue / answer.partValue) : built.value;
     this.panes.show(built, { measure, seconds: answer.seconds, whole: built.value, host: hostWhole, period: built.period }, state.sandwich || state.focus ? 'all calls' : name);
     this.#find();
-    this.#strip(answer, built);
+    this.#strip();
   }
 
   /**
@@ -234,20 +238,21 @@ export class Explore {
       few ? h('span', { class: 'summary-guess', text: `${Math.round(samples)} samples: a guess` }) : null);
   }
 
-  /**
-   * What is missing from the picture.
-   * @param {Answer} answer
-   * @param {import('./panes.js').Built} built
-   */
-  #strip(answer, built) {
-    const said = [];
+  /** What is missing from the picture, and what the agent complains of. */
+  #strip() {
+    const answer = this.#answer;
+    const built = this.#built;
+    if (!answer || !built || built.stacks === 0) return;
+    /** @type {(string | HTMLElement)[]} */
+    const said = [...this.health.said];
+    if (said.length > 0) said.push(h('a', { href: '#/agent', text: 'What the agent says' }));
     const slack = Math.max(30_000, (answer.range.end - answer.range.start) * 0.02);
     if (answer.held && answer.held.start - answer.range.start > slack) said.push(`Data begins at ${clock(answer.held.start, answer.now)}; figures are over the ${duration(answer.seconds)} since.`);
     let merged = 0;
     const { frames, tree } = built;
     for (let i = 0; i < tree.count; i += 1) if (frames.kind[tree.frame[i] ?? -1] === MERGED) merged += tree.total[i] ?? 0;
     if (merged > 0) said.push(`The smallest stacks are merged as “other” (${share(merged, built.value)}). Narrow the selection to see them.`);
-    fill(this.strip, ...said.map((text) => h('span', { text })));
+    fill(this.strip, ...said.map((part) => (typeof part === 'string' ? h('span', { text: part }) : part)));
     this.strip.hidden = said.length === 0;
   }
 

@@ -24,12 +24,21 @@ import { bucketsOf, covered, gridOf, queryOf } from '../timeline/buckets.js';
 /** Buckets a timeline holds at most. */
 const MOST = 400;
 
+/** How far back the store keeps, ms; no range may be longer. */
+let longest = 7 * 86_400_000;
+
+/** @param {number | undefined} seconds what the agent says the store keeps */
+export function learnLongest(seconds) {
+  if (seconds !== undefined && seconds > 0) longest = seconds * 1000;
+}
+
 /**
  * The range a state names, by the server's clock.
  * @param {State} state
  */
 export function rangeOf(state) {
-  return resolve(state.from, state.to, serverNow());
+  const range = resolve(state.from, state.to, serverNow());
+  return { ...range, start: Math.max(range.start, Math.ceil(range.end - longest)) };
 }
 
 /**
@@ -51,7 +60,7 @@ export function askProfile(state, range, signal) {
  */
 export async function askTimeline(state, range, signal) {
   const now = serverNow();
-  const grid = gridOf(range.start, range.end, MOST);
+  const grid = gridOf(range.start, range.end, MOST, longest);
   const selector = selectorText(state.matchers);
   const base = { type: state.type, ...queryOf(grid) };
   const [part, host] = await Promise.all([
@@ -84,7 +93,7 @@ function sum(buckets) {
  */
 
 /**
- * Where the selection has data nearest to an empty range, looking a week back: roughly first, then to the step of the data.
+ * Where the selection has data nearest to an empty range, as far back as the store keeps: roughly first, then to the step of the data.
  * @param {State} state
  * @param {import('../time.js').Range} range
  * @param {AbortSignal} signal
@@ -93,12 +102,12 @@ function sum(buckets) {
 export async function nearest(state, range, signal) {
   const now = serverNow();
   const found = async (/** @type {number} */ start, /** @type {number} */ end) => {
-    const grid = gridOf(start, end, 700);
+    const grid = gridOf(start, end, 700, longest);
     return spans(bucketsOf(await selectSeries({ type: state.type, selector: selectorText(state.matchers), ...queryOf(grid) }, signal), grid));
   };
   const distance = (/** @type {{ start: number, end: number }} */ s) => Math.max(0, s.start - range.end, range.start - s.end);
   const closest = (/** @type {{ start: number, end: number }[]} */ all) => all.reduce((a, b) => (distance(b) < distance(a) ? b : a));
-  const rough = await found(now - 7 * 86_400_000, now);
+  const rough = await found(now - longest, now);
   if (rough.length === 0) return null;
   const coarse = closest(rough);
   const fine = await found(coarse.start, coarse.end);

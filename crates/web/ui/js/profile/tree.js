@@ -113,6 +113,9 @@ class Growing {
     this.frame[0] = -1;
     this.parent[0] = -1;
     this.slots = new Int32Array(4096);
+    /** Nodes of the stack added last: the next one often begins alike. */
+    this.lastNodes = new Int32Array(1024);
+    this.lastLength = 0;
   }
 
   /**
@@ -123,10 +126,15 @@ class Growing {
    * @param {boolean} collapse
    */
   add(path, lines, length, value, collapse) {
+    if (length > this.lastNodes.length) this.lastNodes = new Int32Array(length * 2);
     let node = 0;
+    let alike = !collapse;
     for (let i = 0; i < length; i += 1) {
       const frame = path[i] ?? 0;
-      if (!(collapse && this.frame[node] === frame)) node = this.#child(node, frame);
+      alike &&= i < this.lastLength && this.frame[this.lastNodes[i] ?? 0] === frame;
+      if (alike) node = this.lastNodes[i] ?? 0;
+      else if (!(collapse && this.frame[node] === frame)) node = this.#child(node, frame);
+      this.lastNodes[i] = node;
       const line = lines[i] ?? 0;
       if (line > 0) {
         const min = this.lineMin[node] ?? 0;
@@ -134,6 +142,7 @@ class Growing {
         if (line > (this.lineMax[node] ?? 0)) this.lineMax[node] = line;
       }
     }
+    this.lastLength = length;
     this.self[node] = (this.self[node] ?? 0) + value;
   }
 

@@ -23,12 +23,16 @@ const STEPS = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200,
  * @param {number} start ms
  * @param {number} end ms
  * @param {number} most
+ * @param {number} [longest] ms that the server lets one ask for; the oldest buckets give way
  * @returns {Grid}
  */
-export function gridOf(start, end, most) {
+export function gridOf(start, end, most, longest = Infinity) {
   const step = STEPS.find((s) => (end - start) / 1000 / s <= most) ?? 86_400;
   const size = step * 1000;
-  return { start: Math.floor(start / size) * size, end: Math.ceil(end / size) * size, step };
+  const last = Math.ceil(end / size) * size;
+  // What is asked for begins a step after the grid does, see `queryOf`.
+  const least = last - size - Math.max(longest, size);
+  return { start: Math.max(Math.floor(start / size) * size, Math.ceil(least / size) * size), end: last, step };
 }
 
 /**
