@@ -1,9 +1,11 @@
 //! Not written yet.
 #![forbid(unsafe_code)]
 
+pub mod discovery;
 pub mod ebpf;
 pub mod metrics;
 pub mod profiler;
+pub mod profiles_relabel;
 pub mod receiver;
 pub mod relabel;
 pub mod store;

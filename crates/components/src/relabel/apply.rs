@@ -12,30 +12,34 @@ use super::{
 };
 
 /// The labels after all rules; `None` when a rule drops the whole set. What no rule touches stays the very same set.
-pub fn apply(rules: &[Rule], labels: &Labels, names: LabelNames) -> Option<Labels> {
-    rules.iter().try_fold(labels.clone(), |labels, rule| step(rule, labels, names))
+pub fn apply(rules: &[Rule], labels: &Labels) -> Option<Labels> {
+    apply_with(rules, labels, LabelNames::Any, &mut |_| {})
 }
 
-fn step(rule: &Rule, labels: Labels, names: LabelNames) -> Option<Labels> {
+/// The same where `replace` may only set some names; it tells `ignored` which others it was to set.
+pub fn apply_with(rules: &[Rule], labels: &Labels, names: LabelNames, ignored: &mut dyn FnMut(&str)) -> Option<Labels> {
+    rules.iter().try_fold(labels.clone(), |labels, rule| step(rule, labels, names, ignored))
+}
+
+fn step(rule: &Rule, labels: Labels, names: LabelNames, ignored: &mut dyn FnMut(&str)) -> Option<Labels> {
     let value = value(rule, &labels);
-    let keep = match rule.action? {
-        Action::Keep => rule.regex.matches(&value),
-        Action::Drop => !rule.regex.matches(&value),
-        Action::Keepequal => labels.get(&rule.target_label).unwrap_or_default() == value,
-        Action::Dropequal => labels.get(&rule.target_label).unwrap_or_default() != value,
-        Action::Replace => {
-            return Some(
-                replace(rule, &value, names).map_or_else(|| labels.clone(), |(name, value)| labels.with(&name, &value)),
-            );
-        }
-        Action::Hashmod => return Some(labels.with(&rule.target_label, &hash(rule, &value))),
-        Action::Lowercase => return Some(labels.with(&rule.target_label, &map_case(&value, lower))),
-        Action::Uppercase => return Some(labels.with(&rule.target_label, &map_case(&value, upper))),
-        Action::Labelmap => return Some(map_names(rule, &labels)),
-        Action::Labeldrop => return Some(filter(&labels, |name| !rule.regex.matches(name))),
-        Action::Labelkeep => return Some(filter(&labels, |name| rule.regex.matches(name))),
+    let target = &rule.target_label;
+    let equal = || labels.get(target).unwrap_or_default() == value;
+    let (keep, changed) = match rule.action? {
+        Action::Keep => (rule.regex.matches(&value), None),
+        Action::Drop => (!rule.regex.matches(&value), None),
+        Action::Keepequal => (equal(), None),
+        Action::Dropequal => (!equal(), None),
+        Action::Replace => (true, replace(rule, &value, &labels, names, ignored)),
+        Action::Hashmod => (true, Some(labels.with(target, &hash(rule, &value)))),
+        Action::Lowercase => (true, Some(labels.with(target, &map_case(&value, lower)))),
+        Action::Uppercase => (true, Some(labels.with(target, &map_case(&value, upper)))),
+        Action::Labelmap => (true, Some(map_names(rule, &labels))),
+        Action::Labeldrop => (true, filter(&labels, |name| !rule.regex.matches(name))),
+        Action::Labelkeep => (true, filter(&labels, |name| rule.regex.matches(name))),
     };
-    keep.then(|| labels.clone())
+    drop(value);
+    keep.then(|| changed.unwrap_or(labels))
 }
 
 /// What a rule looks at.
@@ -48,11 +52,23 @@ fn value<'l>(rule: &Rule, labels: &'l Labels) -> Cow<'l, str> {
     }
 }
 
-/// The label that a `replace` rule sets and what to; an empty value removes it. `None` when the rule does nothing.
-fn replace<'r>(rule: &'r Rule, value: &str, names: LabelNames) -> Option<(Cow<'r, str>, Cow<'r, str>)> {
+/// The labels with what a `replace` rule sets or, with an empty value, removes. `None` when it does nothing.
+fn replace(
+    rule: &Rule,
+    value: &str,
+    labels: &Labels,
+    names: LabelNames,
+    ignored: &mut dyn FnMut(&str),
+) -> Option<Labels> {
     let found = rule.regex.find(value)?;
     let name = expand(&rule.target_label, &found);
-    names.allow(&name).then(|| (name, expand(&rule.replacement, &found)))
+    if names.allow(&name) {
+        return Some(labels.with(&name, &expand(&rule.replacement, &found)));
+    }
+    if !name.is_empty() {
+        ignored(&name);
+    }
+    None
 }
 
 /// The last eight bytes of the value's MD5, modulo.
@@ -72,8 +88,9 @@ fn map_names(rule: &Rule, labels: &Labels) -> Labels {
     out
 }
 
-fn filter(labels: &Labels, keep: impl Fn(&str) -> bool) -> Labels {
-    if labels.iter().all(|(name, _)| keep(name)) { labels.clone() } else { labels.filter(keep) }
+/// The labels whose name passes; `None` when that is all of them.
+fn filter(labels: &Labels, keep: impl Fn(&str) -> bool) -> Option<Labels> {
+    (!labels.iter().all(|(name, _)| keep(name))).then(|| labels.filter(keep))
 }
 
 fn map_case(text: &str, map: fn(char) -> char) -> String {

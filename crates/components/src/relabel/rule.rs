@@ -106,12 +106,6 @@ impl Rule {
         }
         Ok(())
     }
-
-    /// The label that a `replace` rule always sets, though a receiver that knows only legacy names ignores it.
-    pub fn ignored_with(&self, names: LabelNames) -> Option<&str> {
-        let fixed = self.action == Some(Action::Replace) && !self.target_label.contains('$');
-        (fixed && !names.allow(&self.target_label)).then_some(&*self.target_label)
-    }
 }
 
 impl Action {

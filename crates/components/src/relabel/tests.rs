@@ -31,7 +31,7 @@ fn block(rule: &str) -> String {
 fn check_with(names: LabelNames, before: &str, steps: &str, expect: &str) {
     let blocks: Vec<_> = steps.split(" | ").map(block).collect();
     let rules = rules(&blocks.join("\n")).expect("the rules are valid");
-    let after = apply::apply(&rules, &labels(before), names);
+    let after = apply::apply_with(&rules, &labels(before), names, &mut |_| {});
     assert_eq!(after.map_or("dropped".to_owned(), |labels| labels.to_string()), expect, "{steps}");
 }
 
@@ -131,6 +131,14 @@ fn only_replace_heeds_legacy_names() {
     legacy(r#"source_labels = ["a"]; target_label = "${1}_b""#, r#"{a="x", x_b="x"}"#);
     legacy(r#"source_labels = ["a"]; target_label = "b.c"; action = "uppercase""#, r#"{a="x", b.c="X"}"#);
     check("a=x", r#"target_label = "otel.scope"; replacement = "y""#, r#"{a="x", otel.scope="y"}"#);
+
+    let rules =
+        rules(&block(r#"source_labels = ["a"]; target_label = "${1}${2}"; regex = "(-?)(.*)""#)).expect("valid");
+    let mut ignored = Vec::new();
+    for value in ["a=ok", "a=-no", "b=1"] {
+        apply::apply_with(&rules, &labels(value), LabelNames::Legacy, &mut |name| ignored.push(name.to_owned()));
+    }
+    assert_eq!(ignored, ["-no"]);
 }
 
 #[track_caller]
@@ -183,6 +191,6 @@ fn what_is_right_with_a_rule() {
 fn an_untouched_set_stays_the_same_allocation() {
     let before = labels("a=1 b=2");
     let rules = rules("rule {\naction = \"labeldrop\"\nregex = \"c\"\n}").expect("valid");
-    let after = apply::apply(&rules, &before, LabelNames::Any).expect("kept");
+    let after = apply::apply(&rules, &before).expect("kept");
     assert!(std::ptr::eq(before.get("a").expect("there"), after.get("a").expect("there")));
 }

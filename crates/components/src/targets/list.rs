@@ -50,6 +50,13 @@ pub struct Seen {
     generation: u64,
 }
 
+impl Seen {
+    /// Whether it is a state of the same list as another state.
+    pub fn is_of(&self, list: &TargetList) -> bool {
+        self.identity == list.seen.identity
+    }
+}
+
 /// The changes that led to one generation, at most one a place, by place.
 struct Step(Vec<Change>);
 
@@ -151,6 +158,12 @@ impl HostArray for TargetList {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets(pub Arc<TargetList>);
 
+impl Default for Targets {
+    fn default() -> Self {
+        Self(Arc::new(TargetList::from_iter([])))
+    }
+}
+
 impl IntoValue for Targets {
     fn into_value(self) -> Value {
         Value::Array(Array::from_host(self.0))
@@ -207,14 +220,9 @@ impl LiveTargets {
         self.entries.get(place)
     }
 
-    /// How many targets there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// The places that have a target, in order.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.entries.iter().map(|(place, _)| place)
     }
 
     /// Makes it exactly these targets, in this order. Those that are there already keep their places while the order
