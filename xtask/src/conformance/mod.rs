@@ -7,6 +7,7 @@
 mod case;
 mod differences;
 mod operations;
+mod relabel;
 
 use std::{
     collections::BTreeSet,

@@ -2,7 +2,10 @@
 
 use lang::conformance::{self, Answer};
 
-use super::case::{Case, Line};
+use super::{
+    case::{Case, Line},
+    relabel,
+};
 
 /// Our answer, sorted by field; an error for an operation that we do not have.
 pub(super) fn answer(case: &Case) -> Result<Vec<Line>, String> {
@@ -10,6 +13,7 @@ pub(super) fn answer(case: &Case) -> Result<Vec<Line>, String> {
         "eval" => language(case, conformance::eval)?,
         "tokens" => language(case, conformance::tokens)?,
         "fmt" => language(case, conformance::format)?,
+        "relabel" => relabel::answer(case)?,
         other => return Err(format!("there is no operation {other:?} here")),
     };
     lines.sort_by(|a, b| a.field.cmp(&b.field));
