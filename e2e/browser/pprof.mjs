@@ -37,7 +37,7 @@ class Bytes {
  * @param {number} [profile.period] nanoseconds a sample
  * @param {{ file: string, start?: bigint, offset?: bigint, buildId?: string }[]} profile.mappings
  * @param {{ name: string, file: string, mapping: number }[]} profile.functions `mapping` counts from 0
- * @param {{ mapping?: number, address?: bigint, lines: [fn: number, line: number][] }[]} profile.locations lines innermost first
+ * @param {{ id?: number, mapping?: number, address?: bigint, lines: [fn: number, line: number][] }[]} profile.locations lines innermost first
  * @param {{ stack: number[], value: number }[]} profile.samples leaf first
  * @returns {Buffer}
  */
@@ -54,8 +54,8 @@ export function writeProfile({ period = 10_309_278, mappings, functions, locatio
   mappings.forEach(({ file, start = 0n, offset = 0n, buildId = '' }, i) => {
     put(3, new Bytes().int(1, i + 1).int(2, start).int(3, start + 0x100000n).int(4, offset).int(5, text(file)).int(6, text(buildId)).int(7, 1));
   });
-  locations.forEach(({ mapping = -1, address = 0n, lines }, i) => {
-    const message = new Bytes().int(1, i + 1).int(2, mapping + 1).int(3, address);
+  locations.forEach(({ id, mapping = -1, address = 0n, lines }, i) => {
+    const message = new Bytes().int(1, id ?? i + 1).int(2, mapping + 1).int(3, address);
     for (const [fn, line] of lines) message.sub(4, new Bytes().int(1, fn + 1).int(2, line).parts);
     put(4, message);
   });

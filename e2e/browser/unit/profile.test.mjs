@@ -180,6 +180,14 @@ test('a cut or damaged profile is an error, never a hang or a wrong reading past
   }
 });
 
+test('ids of locations may be any numbers, in any order', () => {
+  const p = profile('a;b 1\na;c 2');
+  const ids = [7, 900_000, 3];
+  const write = { ...p, locations: p.locations.map((l, i) => ({ ...l, id: ids[i] })), samples: p.samples.map((s) => ({ ...s, stack: s.stack.map((l) => ids[l] - 1) })) };
+  const read = decode(new Uint8Array(writeProfile(write)));
+  assert.equal(drawn(read, tree(read)), 'a 3 0 @0\n  b 1 1 @0\n  c 2 2 @1');
+});
+
 test('an empty profile is no stacks', () => {
   const p = decode(new Uint8Array());
   assert.deepEqual([p.stacks.count, p.frames.count, tree(p).count], [0, 0, 1]);

@@ -2,8 +2,18 @@
 /**
  * Where the page begins: the bar, the views, and the keys that work everywhere.
  *
- * Data flow: the URL is the state (`state.js`); a view that is on screen asks the server for what the state names (`api.js`), a worker
- * decodes and merges (`profile/`), and canvases draw (`flame/`, `timeline/`). What the reader does changes the state, nothing else.
+ *     URL ──state.js──▶ a view ──api.js──▶ the server ──pprof──▶ profile/worker.js: decode, merge into a tree
+ *      ▲                  │                                            │
+ *      └── what the ◀─────┴── flame/, table/, timeline/ draw ◀─────────┘
+ *          reader does
+ *
+ * Invariants: the state is the URL and changes in one place (`Store.set`); what the reader does changes the state, nothing else; text from
+ * the server becomes text nodes, never markup; nothing is asked of another host; an old picture stays until the new one is there.
+ *
+ * In reading order: `state.js` and `explore/explore.js` (what is asked and shown), `profile/` (bytes to trees, in a worker), `flame/`
+ * (`scene.js` decides what is seen, `draw.js` draws it, `graph.js` is the pointer and the keys, `outline.js` is for screen readers),
+ * `table/`, `timeline/`, `agent/`. Values are said by `units.js`, times by `time.js`, colours come from `palette.js`.
+ * A view is a class with an element, `enter` and `leave`. Tested in `e2e/browser`.
  */
 
 import { Agent } from './agent/agent.js';

@@ -31,6 +31,26 @@ export class Reader {
 
   /** A varint; its lower 32 bits, unsigned. */
   low() {
+    // Nearly every number is one or two bytes long.
+    const { buffer, at } = this;
+    if (at + 1 < this.end) {
+      const first = buffer[at] ?? 0;
+      if (first < 0x80) {
+        this.at = at + 1;
+        this.high = 0;
+        return first;
+      }
+      const second = buffer[at + 1] ?? 0;
+      if (second < 0x80) {
+        this.at = at + 2;
+        this.high = 0;
+        return (first & 0x7f) | (second << 7);
+      }
+    }
+    return this.#long();
+  }
+
+  #long() {
     let low = 0;
     let high = 0;
     for (let shift = 0; shift < 70; shift += 7) {

@@ -171,14 +171,34 @@ function readFunctions(buffer, spans) {
 
 /** Locations spelled out: location id → its frames, root first. */
 class Locations {
-  /** @type {Map<number, number>} id → index */
-  index = new Map();
+  /** @type {Map<number, number>} id → index, where ids are not simply counted up */
+  #sparse = new Map();
+  /** @type {number[]} id → index + 1 */
+  #dense = [];
   /** @type {number[]} where location i begins in `frame` */
   start = [0];
   /** @type {number[]} */
   frame = [];
   /** @type {number[]} */
   line = [];
+
+  /**
+   * @param {number} id
+   * @param {number} index
+   */
+  set(id, index) {
+    if (id <= this.#dense.length + 1) this.#dense[id] = index + 1;
+    else this.#sparse.set(id, index);
+  }
+
+  /**
+   * Index of an id, -1 when nothing has it.
+   * @param {number} id
+   */
+  at(id) {
+    const found = this.#dense[id];
+    return found ? found - 1 : (this.#sparse.get(id) ?? -1);
+  }
 }
 
 /**
@@ -217,7 +237,7 @@ function readLocations(buffer, spans, frames) {
         else if (reader.field === 3) [low, high] = [value, reader.high];
       } else reader.skip();
     }
-    locations.index.set(id, locations.start.length - 1);
+    locations.set(id, locations.start.length - 1);
     for (let l = lines.length - 2; l >= 0; l -= 2) {
       locations.frame.push(frames.named(mapping, lines[l] ?? 0, low, high));
       locations.line.push(lines[l + 1] ?? 0);
@@ -267,8 +287,8 @@ function readSamples(buffer, spans, locations, frameCount) {
       } while (reader.at < end);
     }
     for (let k = ids.length - 1; k >= 0; k -= 1) {
-      const location = locations.index.get(ids[k] ?? 0);
-      if (location === undefined) continue;
+      const location = locations.at(ids[k] ?? 0);
+      if (location < 0) continue;
       const from = locations.start[location] ?? 0;
       const to = locations.start[location + 1] ?? from;
       if (used + to - from > frame.length) {

@@ -112,7 +112,7 @@ class Growing {
     this.lineMax = new Int32Array(room);
     this.frame[0] = -1;
     this.parent[0] = -1;
-    this.slots = new Int32Array(4096);
+    this.slots = new Int32Array(2 ** Math.ceil(Math.log2(room * 2)));
     /** Nodes of the stack added last: the next one often begins alike. */
     this.lastNodes = new Int32Array(1024);
     this.lastLength = 0;
