@@ -116,7 +116,8 @@ impl<C: Component> Definition for Define<C> {
             deliver: Box::new(move |arguments| {
                 sender.send_replace(arguments.of::<C>());
             }),
-            run: Box::pin(C::run(updates, Context::new(seat))),
+            // Also what runs before the component's first await belongs to its task.
+            run: Box::pin(async move { C::run(updates, Context::new(seat)).await }),
         }
     }
 }

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     fn list(count: i32) -> Value {
-        Value::array((0..count).map(|number| lang::decode::IntoValue::into_value(number)))
+        Value::array((0..count).map(lang::decode::IntoValue::into_value))
     }
 
     #[track_caller]

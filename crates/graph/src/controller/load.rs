@@ -1,9 +1,14 @@
 //! From one plan to the next.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use futures_util::future::join_all;
 use lang::{diagnostic::Diagnostic, eval::Scope, source::Source};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::{Applied, Difference, Graph, Outcome, Slot};
@@ -100,20 +105,30 @@ impl Graph {
         difference
     }
 
-    /// Stops components and forgets them, level by level, so that nothing outlives what depends on it.
+    /// Stops components and forgets them: each as soon as those that depend on it have ended. Returns them in an order
+    /// in which that can happen.
     async fn stop_components(&mut self, ids: &BTreeSet<ComponentId>) -> Vec<ComponentId> {
-        let mut stopped = Vec::new();
         let plan = Arc::clone(&self.plan);
-        for level in plan.levels.iter().rev() {
-            let mut runs = Vec::new();
-            for id in level.iter().filter(|id| ids.contains(*id)) {
-                let run = self.slots.remove(id).and_then(|slot| slot.run);
-                runs.extend(run.map(|run| run.stop(self.settings.grace)));
-                stopped.push(id.clone());
-            }
-            join_all(runs).await;
+        let order: Vec<_> = plan.levels.iter().rev().flatten().filter(|id| ids.contains(*id)).cloned().collect();
+        let ended: BTreeMap<_, _> = order.iter().map(|id| (id, CancellationToken::new())).collect();
+        let mut stops = Vec::new();
+        for id in &order {
+            let run = self.slots.remove(id).and_then(|slot| slot.run);
+            let dependants = plan.nodes.get(id).into_iter().flat_map(|node| &node.dependants);
+            let before: Vec<_> = dependants.filter_map(|id| ended.get(id)).collect();
+            let (done, grace) = (&ended[id], self.settings.grace);
+            stops.push(async move {
+                for dependant in before {
+                    dependant.cancelled().await;
+                }
+                if let Some(run) = run {
+                    run.stop(grace).await;
+                }
+                done.cancel();
+            });
         }
-        stopped
+        join_all(stops).await;
+        order
     }
 
     /// Starts a component that does not run.

@@ -22,6 +22,7 @@ use lang::{
     stdlib::Stdlib,
     syntax::{
         ast::{Block, Body},
+        kind::Kind,
         parse_file,
     },
 };
@@ -100,7 +101,8 @@ fn text_of(body: &Body) -> Vec<u8> {
     let first = tokens.partition_point(|token| token.span.start < span.start);
     let mut text = Vec::new();
     for token in tokens[first..].iter().take_while(|token| token.span.end <= span.end) {
-        if !token.kind.is_trivia() {
+        // Ends of lines only separate what is separate without them.
+        if !token.kind.is_trivia() && token.kind != Kind::Terminator {
             text.extend_from_slice(node.token_text(*token));
             text.push(0);
         }
@@ -127,7 +129,7 @@ pub(crate) fn draw(sources: &[Arc<Source>], vocabulary: &Vocabulary, purpose: Pu
     (plan, diagnostics)
 }
 
-/// A component's id in the message for one that is less settled than allowed.
+/// The complaint about something that is less settled than allowed.
 fn stability_error(at: Location, what: &str, stability: Stability, minimum: Stability) -> Diagnostic {
     let message = format!(
         "{what} is at stability level \"{stability}\", which is below the minimum allowed stability level \
