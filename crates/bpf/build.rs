@@ -2,6 +2,7 @@
 use std::{env, path::PathBuf, process::Command};
 
 use libbpf_cargo::SkeletonBuilder;
+use link_libelf as _;
 
 fn main() {
     let source = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("set by cargo")).join("../../bpf");

@@ -23,4 +23,6 @@ mod perf;
 mod rings;
 mod selfcheck;
 
+use link_libelf as _;
+
 pub use loaded::{Config, Loaded};

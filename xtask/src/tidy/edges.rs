@@ -13,6 +13,7 @@ const CRATES: &[(&str, u8, &[&str])] = &[
     ("abi", 0, &[]),
     ("elf", 0, &[]),
     ("rpc", 0, &[]),
+    ("link-libelf", 0, &[]),
     ("inspect", 1, &["elf"]),
     ("unwind", 1, &["abi", "elf"]),
     ("interp", 2, &["abi", "elf", "inspect", "profile"]),
@@ -21,7 +22,7 @@ const CRATES: &[(&str, u8, &[&str])] = &[
     ("graph", 1, &["lang"]),
     ("engine", 3, &["abi", "elf", "inspect", "unwind", "interp", "symbolize", "profile"]),
     ("web", 3, &["graph", "store", "profile", "rpc"]),
-    ("bpf", 4, &["abi", "engine"]),
+    ("bpf", 4, &["abi", "engine", "link-libelf"]),
     ("components", 5, &["lang", "graph", "engine", "bpf", "store", "profile", "inspect", "rpc"]),
 ];
 
