@@ -3,6 +3,7 @@
 
 pub mod discovery;
 pub mod ebpf;
+pub mod http_client;
 pub mod metrics;
 pub mod profiler;
 pub mod profiles_relabel;
@@ -10,3 +11,4 @@ pub mod receiver;
 pub mod relabel;
 pub mod store;
 pub mod targets;
+pub mod write;
