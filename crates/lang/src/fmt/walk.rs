@@ -111,9 +111,9 @@ pub(super) fn expression(printer: &mut Printer, expr: &Expr) {
             operand(printer, expr, 1);
         }
         Expr::Paren(_) => {
-            printer.token("(");
+            at_token(printer, node, Kind::LeftParen);
             operand(printer, expr, 0);
-            printer.token(")");
+            at_token(printer, node, Kind::RightParen);
         }
         Expr::Array(_) => array(printer, expr),
         Expr::Object(_) => object(printer, expr),

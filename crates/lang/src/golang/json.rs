@@ -4,6 +4,6 @@ mod read;
 mod write;
 
 pub use self::{
-    read::{Numbers, ReadError, read},
+    read::{Numbers, Problem, ReadError, read},
     write::{push_string, write},
 };

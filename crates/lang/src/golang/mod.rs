@@ -6,9 +6,10 @@
 //! - [`duration`] such as `1h30m0s`.
 //! - [`sprintf`]: the verbs of `string.format`.
 //! - [`json`]: reading and writing JSON as Go's `encoding/json` does.
-//! - [`url`]: query escaping.
+//! - [`url`], [`base64`]: query escaping, padded base64.
 //! - [`regex`]: RE2 patterns for Rust's regex crate.
 
+pub mod base64;
 pub mod chars;
 pub mod duration;
 pub mod float;

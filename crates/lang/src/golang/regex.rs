@@ -170,7 +170,7 @@ impl Translator<'_> {
         };
         let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
         self.skip(1 + width);
-        let invalid = |end: usize| failed("invalid escape sequence", &text[..text.len().min(end)]);
+        let invalid = |end: usize| failed("invalid escape sequence", &text[..text.floor_char_boundary(end)]);
         match c {
             '0'..='7' => {
                 let digits = 1 + text[2..].bytes().take(2).take_while(|byte| matches!(byte, b'0'..=b'7')).count();
@@ -228,10 +228,10 @@ impl Translator<'_> {
             end
         } else {
             let flags = inside.find(|c| !matches!(c, 'i' | 'm' | 's' | 'U' | '-')).unwrap_or(inside.len());
-            let end = (2 + flags + 1).min(text.len());
-            if !matches!(inside[flags..].chars().next(), Some(':' | ')')) {
-                let end = text[..end].len() + usize::from(!text.is_char_boundary(end));
-                return failed("invalid or unsupported Perl syntax", text.get(..end).unwrap_or(text));
+            let next = inside[flags..].chars().next();
+            let end = 2 + flags + next.map_or(0, char::len_utf8);
+            if !matches!(next, Some(':' | ')')) {
+                return failed("invalid or unsupported Perl syntax", &text[..end]);
             }
             end
         };

@@ -2,14 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    Names,
-    arguments::{argument, raw},
-};
-use crate::{
-    decode::FromValue as _,
-    value::{Array, Number, Object, Text, Type, Value, ValueError, function::Call},
-};
+use super::{Names, arguments::raw};
+use crate::value::{Array, Number, Object, Text, Type, Value, ValueError, function::Call};
 
 pub(super) fn add(names: &mut Names) {
     let concat = raw(concat);
@@ -20,55 +14,71 @@ pub(super) fn add(names: &mut Names) {
 
 /// All elements of all arrays. A single array is handed on as it is.
 fn concat(call: &Call<'_>) -> Result<Value, ValueError> {
-    let arrays = call
-        .arguments
-        .iter()
-        .map(|value| match value {
-            Value::Array(array) => Ok(array),
-            _ => Err(ValueError::wrong_type(value, Type::Array)),
-        })
-        .collect::<Result<Vec<&Array>, _>>()?;
+    let arrays = call.arguments.iter().map(elements).collect::<Result<Vec<_>, _>>()?;
     Ok(match *arrays {
         [only] => Value::Array(only.clone()),
         _ => Value::array(arrays.iter().flat_map(|array| array.iter())),
     })
 }
 
-/// The objects of a list argument.
-fn objects(value: &Value) -> Result<Vec<Object>, ValueError> {
-    let Value::Array(array) = value else { return Err(ValueError::wrong_type(value, Type::Array)) };
-    let object = |(index, element): (usize, Value)| {
-        let object = element.as_object().ok_or_else(|| ValueError::wrong_type(&element, Type::Object));
-        object.map_err(|error| error.in_element(value, index))
+/// The elements of a list argument, each as it is and as an object.
+fn objects(value: &Value) -> Result<Vec<(Value, Object)>, ValueError> {
+    let object = |(index, element): (usize, Value)| match element.as_object() {
+        Some(object) => Ok((element, object)),
+        None => Err(ValueError::wrong_type(&element, Type::Object).in_element(value, index)),
     };
-    array.iter().enumerate().map(object).collect()
+    elements(value)?.iter().enumerate().map(object).collect()
+}
+
+fn elements(value: &Value) -> Result<&Array, ValueError> {
+    match value {
+        Value::Array(array) => Ok(array),
+        _ => Err(ValueError::wrong_type(value, Type::Array)),
+    }
+}
+
+fn text(value: &Value) -> Result<Text, ValueError> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        _ => Err(ValueError::wrong_type(value, Type::String)),
+    }
+}
+
+fn bool(value: &Value) -> Result<bool, ValueError> {
+    match value {
+        Value::Bool(bool) => Ok(*bool),
+        _ => Err(ValueError::wrong_type(value, Type::Bool)),
+    }
 }
 
 /// Joins two lists of objects on keys; the right side's fields win.
 fn combine_maps(call: &Call<'_>) -> Result<Value, ValueError> {
-    let count = call.arguments.len();
-    if !(3..=4).contains(&count) {
-        return Err(ValueError::plain(format!("combine_maps: expected 3 or 4 arguments, got {count}")));
-    }
-    let (left, right) = (objects(&call.arguments[0])?, objects(&call.arguments[1])?);
-    let Value::Array(_) = &call.arguments[2] else {
-        return Err(ValueError::wrong_type(&call.arguments[2], Type::Array));
+    let (left, right, keys, pass_through) = match call.arguments {
+        [left, right, keys] => (left, right, keys, None),
+        [left, right, keys, pass_through] => (left, right, keys, Some(pass_through)),
+        other => {
+            let message = format!("combine_maps: expected 3 or 4 arguments, got {}", other.len());
+            return Err(ValueError::plain(message));
+        }
     };
-    let keys = Vec::<Text>::from_value(&call.arguments[2])?;
-    if keys.is_empty() {
-        return Err(ValueError::new(&call.arguments[2], "combine_maps: merge conditions must not be empty"));
+    let (left, right) = (objects(left)?, objects(right)?);
+    let names = elements(keys)?.iter().enumerate();
+    let names = names.map(|(index, key)| text(&key).map_err(|error| error.in_element(keys, index)));
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    if names.is_empty() {
+        return Err(ValueError::new(keys, "combine_maps: merge conditions must not be empty"));
     }
-    let pass_through: bool = argument(call, 3)?;
+    let pass_through = pass_through.map_or(Ok(false), bool)?;
     let mut out = Vec::new();
-    for left in &left {
-        for right in &right {
-            if keys.iter().all(|key| joins(left, right, key)) {
+    for (original, left) in &left {
+        for (_, right) in &right {
+            if names.iter().all(|key| joins(left, right, key)) {
                 let mut joined = BTreeMap::clone(left);
                 joined.extend(right.iter().map(|(key, value)| (key.clone(), value.clone())));
                 out.push(Value::Object(Arc::new(joined)));
             } else if pass_through {
                 // Once for each element that does not match: configurations see these duplicates today.
-                out.push(Value::Object(Arc::clone(left)));
+                out.push(original.clone());
             }
         }
     }
@@ -90,26 +100,19 @@ fn same_number(a: Number, b: Number) -> bool {
 
 /// Groups objects by the text of a key, groups in the order of their first member.
 fn group_by(call: &Call<'_>) -> Result<Value, ValueError> {
-    let count = call.arguments.len();
-    if count != 3 {
+    let [list, key, drop_missing] = call.arguments else {
+        let count = call.arguments.len();
         return Err(ValueError::plain(format!("group_by: expected 3 arguments, got {count}")));
-    }
-    let objects = objects(&call.arguments[0])?;
-    let key: Text = match &call.arguments[1] {
-        Value::String(key) => key.clone(),
-        other => return Err(ValueError::wrong_type(other, Type::String)),
     };
-    let Value::Bool(drop_missing) = call.arguments[2] else {
-        return Err(ValueError::wrong_type(&call.arguments[2], Type::Bool));
-    };
+    elements(list)?;
+    let (key, drop_missing) = (text(key)?, bool(drop_missing)?);
     let mut groups: Vec<(Text, Vec<Value>)> = Vec::new();
     let mut places: BTreeMap<Text, usize> = BTreeMap::new();
-    for object in objects {
+    for (_, object) in objects(list)? {
         let name = match object.get(&key) {
             None if drop_missing => continue,
             None => Text::from(""),
-            Some(Value::String(name)) => name.clone(),
-            Some(other) => return Err(ValueError::wrong_type(other, Type::String)),
+            Some(name) => text(name)?,
         };
         let place = *places.entry(name.clone()).or_insert_with(|| {
             groups.push((name, Vec::new()));

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     decode::FromValue,
-    value::{Function, Number, Text, Value, function::Call, secret::Secret},
+    value::{
+        Function, Number, Text, Value,
+        function::Call,
+        secret::{OptionalSecret, Secret},
+    },
 };
 
 pub(super) fn add(names: &mut Names, host: &Host) {
@@ -56,9 +60,14 @@ fn is_empty(value: &Value) -> bool {
         Value::Function(_) => false,
         Value::Capsule(capsule) => match capsule.to_object() {
             Some(object) => object.is_empty(),
-            None => matches!(value.downcast::<Secret>(), Some(secret) if secret.reveal().is_empty()),
+            None => is_empty_secret(value),
         },
     }
+}
+
+fn is_empty_secret(value: &Value) -> bool {
+    value.downcast::<Secret>().is_some_and(|secret| secret.reveal().is_empty())
+        || value.downcast::<OptionalSecret>().is_some_and(|secret| !secret.is_secret() && secret.reveal().is_empty())
 }
 
 /// Joins with slashes, leaving out empty parts, and cleans: no `.`, no `a/..`, no double slash.

@@ -1,6 +1,6 @@
 //! JSON text to values, with Go's error texts.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
     golang::{chars::first_char, number::parse_float, quote::quote_with},
@@ -19,15 +19,76 @@ pub enum Numbers {
     Integers,
 }
 
-/// Why text is not JSON.
+/// Why text is not JSON. Prints as Go says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadError {
-    /// Go's message.
-    pub message: String,
+    /// What was expected where the text goes wrong.
+    pub problem: Problem,
     /// The byte at which it was noticed.
     pub at: usize,
-    /// Whether the text ended too early.
-    pub incomplete: bool,
+    /// The byte itself; nothing at the end of the text.
+    pub found: Option<u8>,
+}
+
+/// What was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A value.
+    Value,
+    /// Nothing more.
+    End,
+    /// A comma or the end of an array.
+    Element,
+    /// A comma or the end of an object.
+    Field,
+    /// A key.
+    Key,
+    /// The colon after a key.
+    Colon,
+    /// The next letter of a word.
+    Word(&'static str, char),
+    /// A digit; the part of the number that it belongs to.
+    Digit(&'static str),
+    /// A character that may stand in a string.
+    Character,
+    /// A letter that may follow a backslash.
+    Escape,
+    /// A hexadecimal digit.
+    Hexadecimal,
+    /// A number that fits.
+    Range(String),
+    /// Less depth.
+    Depth,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let context = match &self.problem {
+            Problem::Depth => return f.write_str("exceeded max depth"),
+            Problem::Range(number) => {
+                return write!(f, "json: cannot unmarshal number {number} into Go value of type float64");
+            }
+            Problem::Value => "looking for beginning of value",
+            Problem::End => "after top-level value",
+            Problem::Element => "after array element",
+            Problem::Field => "after object key:value pair",
+            Problem::Key => "looking for beginning of object key string",
+            Problem::Colon => "after object key",
+            Problem::Word(word, letter) => &format!("in literal {word} (expecting '{letter}')"),
+            Problem::Digit(part) => part,
+            Problem::Character => "in string literal",
+            Problem::Escape => "in string escape code",
+            Problem::Hexadecimal => r"in \u hexadecimal character escape",
+        };
+        let shown = match self.found {
+            None => return f.write_str("unexpected end of JSON input"),
+            Some(b'\'') => r"'\''".to_owned(),
+            Some(b'"') => "'\"'".to_owned(),
+            // Go shows the byte as if it were a character.
+            Some(byte) => quote_with(char::from(byte).to_string().as_bytes(), '\'', false),
+        };
+        write!(f, "invalid character {shown} {context}")
+    }
 }
 
 /// Reads one value; anything but blanks behind it is an error.
@@ -38,7 +99,7 @@ pub fn read(text: &[u8], numbers: Numbers) -> Result<Value, ReadError> {
     reader.blanks();
     match reader.peek() {
         None => Ok(value),
-        Some(_) => Err(reader.unexpected("after top-level value")),
+        Some(_) => Err(reader.unexpected(Problem::End)),
     }
 }
 
@@ -63,19 +124,8 @@ impl Reader<'_> {
     }
 
     /// The error for the byte that comes next, or for the end.
-    fn unexpected(&self, context: &str) -> ReadError {
-        let Some(byte) = self.peek() else {
-            let message = "unexpected end of JSON input".to_owned();
-            return ReadError { message, at: self.at, incomplete: true };
-        };
-        let shown = match byte {
-            b'\'' => r"'\''".to_owned(),
-            b'"' => "'\"'".to_owned(),
-            // Go shows the byte as if it were a character.
-            byte => quote_with(char::from(byte).to_string().as_bytes(), '\'', false),
-        };
-        let message = format!("invalid character {shown} {context}");
-        ReadError { message, at: self.at, incomplete: false }
+    fn unexpected(&self, problem: Problem) -> ReadError {
+        ReadError { problem, at: self.at, found: self.peek() }
     }
 
     fn value(&mut self) -> Read<Value> {
@@ -87,14 +137,14 @@ impl Reader<'_> {
             Some(b't') => self.word("true", Value::Bool(true)),
             Some(b'f') => self.word("false", Value::Bool(false)),
             Some(b'n') => self.word("null", Value::Null),
-            _ => Err(self.unexpected("looking for beginning of value")),
+            _ => Err(self.unexpected(Problem::Value)),
         }
     }
 
     fn nested(&mut self, read: fn(&mut Self) -> Read<Value>) -> Read<Value> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(ReadError { message: "exceeded max depth".to_owned(), at: self.at, incomplete: false });
+            return Err(self.unexpected(Problem::Depth));
         }
         self.at += 1;
         self.blanks();
@@ -115,7 +165,7 @@ impl Reader<'_> {
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b']') => break self.at += 1,
-                _ => return Err(self.unexpected("after array element")),
+                _ => return Err(self.unexpected(Problem::Element)),
             }
             self.blanks();
         }
@@ -130,12 +180,12 @@ impl Reader<'_> {
         }
         loop {
             if self.peek() != Some(b'"') {
-                return Err(self.unexpected("looking for beginning of object key string"));
+                return Err(self.unexpected(Problem::Key));
             }
             let key = self.string()?;
             self.blanks();
             if self.peek() != Some(b':') {
-                return Err(self.unexpected("after object key"));
+                return Err(self.unexpected(Problem::Colon));
             }
             self.at += 1;
             self.blanks();
@@ -145,28 +195,26 @@ impl Reader<'_> {
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => break self.at += 1,
-                _ => return Err(self.unexpected("after object key:value pair")),
+                _ => return Err(self.unexpected(Problem::Field)),
             }
             self.blanks();
         }
         Ok(Value::Object(Arc::new(fields)))
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Read<Value> {
-        for (at, expected) in word.bytes().enumerate() {
-            if self.peek() != Some(expected) {
-                let context = format!("in literal {word} (expecting '{}')", char::from(expected));
-                debug_assert!(at > 0, "the first letter chose the word");
-                return Err(self.unexpected(&context));
+    fn word(&mut self, word: &'static str, value: Value) -> Read<Value> {
+        for letter in word.chars() {
+            if self.peek().map(char::from) != Some(letter) {
+                return Err(self.unexpected(Problem::Word(word, letter)));
             }
             self.at += 1;
         }
         Ok(value)
     }
 
-    fn digits(&mut self, context: &str) -> Read<()> {
+    fn digits(&mut self, part: &'static str) -> Read<()> {
         if !self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            return Err(self.unexpected(context));
+            return Err(self.unexpected(Problem::Digit(part)));
         }
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
@@ -206,8 +254,8 @@ impl Reader<'_> {
             return Ok(Value::Number(Number::Int(int)));
         }
         parse_float(&text).map(|float| Value::Number(Number::Float(float))).map_err(|_| {
-            let message = format!("json: cannot unmarshal number {text} into Go value of type float64");
-            ReadError { message, at: start, incomplete: false }
+            let problem = Problem::Range(text.into_owned());
+            ReadError { problem, at: start, found: self.text.get(start).copied() }
         })
     }
 
@@ -221,7 +269,7 @@ impl Reader<'_> {
                     self.at += 1;
                     self.escape(&mut out)?;
                 }
-                None | Some(0..0x20) => return Err(self.unexpected("in string literal")),
+                None | Some(0..0x20) => return Err(self.unexpected(Problem::Character)),
                 Some(_) => {
                     let (c, width) = first_char(&self.text[self.at..]).unwrap_or((None, 1));
                     out.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
@@ -245,7 +293,7 @@ impl Reader<'_> {
                 out.push(self.code()?);
                 return Ok(());
             }
-            _ => return Err(self.unexpected("in string escape code")),
+            _ => return Err(self.unexpected(Problem::Escape)),
         };
         self.at += 1;
         out.push(c);
@@ -256,7 +304,7 @@ impl Reader<'_> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
-            let Some(digit) = digit else { return Err(self.unexpected(r"in \u hexadecimal character escape")) };
+            let Some(digit) = digit else { return Err(self.unexpected(Problem::Hexadecimal)) };
             code = code * 16 + digit;
             self.at += 1;
         }
@@ -287,7 +335,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expect: &str) {
         let shown = read(text.as_bytes(), Numbers::Floats).map(|value| write(&value).unwrap());
-        assert_eq!(shown.unwrap_or_else(|error| error.message), expect);
+        assert_eq!(shown.unwrap_or_else(|error| error.to_string()), expect);
     }
 
     #[test]

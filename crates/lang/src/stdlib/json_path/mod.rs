@@ -8,12 +8,12 @@ mod parse;
 
 use super::{Names, arguments::binary};
 use crate::{
-    golang::json::{self, Numbers, ReadError},
+    golang::json::{self, Numbers, Problem, ReadError},
     value::{Text, Value},
 };
 
 pub(super) fn add(names: &mut Names) {
-    let function = binary("func(string, string) (interface {}, error)", |text: Text, path: Text| {
+    let function = binary("func(string, string) ([]interface {}, error)", |text: Text, path: Text| {
         let path = parse::path(&path.to_string_lossy())?;
         let value = json::read(&text, Numbers::Integers).map_err(|error| describe(&error, &text))?;
         Ok(Value::array(select(&path, &value, &value)))
@@ -21,15 +21,26 @@ pub(super) fn add(names: &mut Names) {
     names.insert("json_path", function);
 }
 
+/// The error in ojg's words, with line and column.
 fn describe(error: &ReadError, text: &[u8]) -> String {
     let before = &text[..error.at.min(text.len())];
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    if error.incomplete {
-        format!("incomplete JSON at {line}:{column}")
-    } else {
-        format!("{} at {line}:{column}", error.message)
-    }
+    let what = match (error.found.map(char::from), &error.problem) {
+        (_, Problem::Depth | Problem::Range(_)) => error.to_string(),
+        (None, _) => "incomplete JSON".to_owned(),
+        (Some(c), Problem::Value) => format!("unexpected character '{c}'"),
+        (Some(c), Problem::End) => format!("extra characters after close, '{c}'"),
+        (Some(c), Problem::Element | Problem::Field) => format!("expected a comma or close, not '{c}'"),
+        (Some(c), Problem::Key) => format!("expected a string start or object close, not '{c}'"),
+        (Some(c), Problem::Colon) => format!("expected a colon, not '{c}'"),
+        (Some(_), Problem::Word(word, _)) => format!("expected {word}"),
+        (Some(_), Problem::Digit(_)) => "invalid number".to_owned(),
+        (Some(c), Problem::Character) => format!("invalid JSON character 0x{:02x}", c as u32),
+        (Some(c), Problem::Escape) => format!("invalid JSON escape character '\\{c}'"),
+        (Some(c), Problem::Hexadecimal) => format!("invalid JSON unicode character '{c}'"),
+    };
+    format!("{what} at {line}:{column}")
 }
 
 /// One step of a path.
@@ -190,6 +201,19 @@ mod tests {
         check(BOOKS, "$.books[?(@.n in ['a', 'c'])].n", r#"["a","c"]"#);
         check(BOOKS, "$.books[?(@.p has true)].n", r#"["a","b"]"#);
         check(BOOKS, "$.books[?(length(@.n) == 1)].p", "[3,9]");
+    }
+
+    #[test]
+    fn bad_text_says_where() {
+        let check = |text: &str, expect| {
+            let error = json::read(text.as_bytes(), Numbers::Integers).unwrap_err();
+            assert_eq!(describe(&error, text.as_bytes()), expect);
+        };
+        check("{", "incomplete JSON at 1:2");
+        check("x", "unexpected character 'x' at 1:1");
+        check("[1\n x]", "expected a comma or close, not 'x' at 2:2");
+        check("{\"a\" 1}", "expected a colon, not '1' at 1:6");
+        check("nul!", "expected null at 1:4");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What a YAML scalar means.
 
-use base64::Engine as _;
-
 use crate::{
-    golang::number::parse_float,
+    golang::{
+        base64::{self, Alphabet},
+        number::parse_float,
+    },
     value::{Number, Value},
 };
 
@@ -18,8 +19,7 @@ pub(super) fn resolve(text: &str, tag: Option<&str>, plain: bool, line: u64) -> 
     match tag.strip_prefix(PREFIX) {
         Some("binary") => {
             let joined: String = text.split_whitespace().collect();
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(joined)
+            let bytes = base64::decode(joined.as_bytes(), Alphabet::Standard)
                 .map_err(|_| format!("yaml: line {line}: !!binary value contains invalid base64 data"))?;
             Ok(Value::String(bytes.into()))
         }
