@@ -1,18 +1,20 @@
 # The door: each line calls cargo, xtask or a script. `make help` lists them.
 #
-# CARGO_TARGET_DIR is respected; ARGS goes to `pyrope run`, as in `make run ARGS=config.alloy`; PYROPE is the binary that the end-to-end
-# and browser tests drive.
+# CARGO_TARGET_DIR is respected; ARGS goes to `pyrope run`, as in `make run ARGS=config.alloy`; PYROPE_BIN is the binary that the
+# end-to-end and browser tests drive.
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin:/usr/sbin:/sbin
 
 CARGO  ?= cargo
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-PYROPE ?= $(TARGET)/release/pyrope
+PYROPE_BIN ?= $(TARGET)/release/pyrope
+PYROPE_WORKLOADS ?= $(TARGET)/workloads
+PYROPE_PEER ?= $(TARGET)/peer
 SUDO   := $(if $(filter-out 0,$(shell id -u)),sudo)
 # Test programs that load BPF run as root; what cargo builds stays the user's.
 AS_ROOT := $(if $(SUDO),--config 'target."cfg(unix)".runner=["sudo","-E","env","PATH=$(PATH)"]')
 
-export PYROPE
+export PYROPE_BIN PYROPE_WORKLOADS PYROPE_PEER
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui workloads bench docs clean
@@ -64,11 +66,12 @@ test-e2e: build workloads ## the release binary on the running kernel, as root: 
 	$(CARGO) $(AS_ROOT) test --package e2e -- --test-threads=1
 
 test-ui: build workloads ## the page in Chromium
-	cd e2e/browser && npm ci --silent && npm run --silent check && node --import ./unit/loader.mjs --test unit/*.test.mjs page/*.test.mjs
+	cd e2e/browser && npm ci --silent && npm run --silent check
+	tools/with-pyrope.sh npm --prefix e2e/browser test
 
 workloads: ## builds the programs with known stacks and the Go peer that the end-to-end tests use
-	@$(MAKE) --no-print-directory -C e2e/workloads OUT=$(TARGET)/workloads
-	cd e2e/peer && go build -o $(TARGET)/peer .
+	@$(MAKE) --no-print-directory -C e2e/workloads OUT=$(PYROPE_WORKLOADS)
+	cd e2e/peer && go build -o $(PYROPE_PEER) .
 
 bench: build ## measures the figures of docs/performance.md on this machine, as root
 	@tools/setup.sh bench
