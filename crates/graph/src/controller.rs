@@ -14,7 +14,10 @@ use std::{
 };
 
 use lang::{diagnostic::Diagnostic, source::Source};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -27,6 +30,13 @@ use crate::{
     snapshot::{Published, Snapshot},
     task::Run,
 };
+
+/// After handing exports on for some time, the graph rests this many times as long: what changes meanwhile is handed on
+/// as one, and evaluation takes at most a tenth of a core however often components export.
+const REST: u32 = 9;
+
+/// The longest rest, so that a change is never late by more.
+const MOST_REST: Duration = Duration::from_millis(100);
 
 /// What a graph is given to run with.
 #[derive(Clone)]
@@ -191,7 +201,12 @@ impl Slot {
 impl Graph {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let changes = Arc::clone(&self.changes);
+        let mut rest_until = Instant::now();
         loop {
+            let changed = async {
+                sleep_until(rest_until).await;
+                changes.take().await
+            };
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Load(sources, reply)) => {
@@ -207,7 +222,11 @@ impl Graph {
                     }
                     None => return self.shut_down().await,
                 },
-                changed = changes.take() => self.propagate(&changed),
+                changed = changed => {
+                    let begin = Instant::now();
+                    self.propagate(&changed);
+                    rest_until = Instant::now() + (begin.elapsed() * REST).min(MOST_REST);
+                }
             }
         }
     }

@@ -23,6 +23,7 @@ pub(crate) static ALL: &[&dyn Definition] = &[
     &Define::<Quits>::NEW,
     &Define::<Preview>::NEW,
     &Define::<Only>::NEW,
+    &Define::<Thorough>::NEW,
 ];
 
 /// What happened, in order. A service.
@@ -354,6 +355,37 @@ impl Component for Only {
     async fn run(_: Updates<Nothing>, cx: Context<Output>) -> Result<(), RunError> {
         cx.export(Output { output: "only".into(), ..Output::default() });
         cx.cancelled().await;
+        Ok(())
+    }
+}
+
+/// Takes long to read its arguments.
+pub(crate) struct Thorough;
+
+#[derive(FromBlock)]
+#[block(validate = ThoroughArguments::validate)]
+pub(crate) struct ThoroughArguments {
+    #[attr]
+    number: i64,
+}
+
+impl ThoroughArguments {
+    fn validate(&mut self) -> Result<(), String> {
+        std::thread::sleep(Duration::from_millis(5));
+        Ok(())
+    }
+}
+
+impl Component for Thorough {
+    type Args = ThoroughArguments;
+    type Exports = NoExports;
+    const NAME: &'static str = "test.thorough";
+
+    async fn run(mut args: Updates<ThoroughArguments>, cx: Context<NoExports>) -> Result<(), RunError> {
+        cx.built();
+        while let Some(args) = args.changed().await {
+            journal(&cx).note(format!("{} got {}", cx.id(), args.number));
+        }
         Ok(())
     }
 }

@@ -188,3 +188,18 @@ async fn but_not_for_ever() {
     stage.settle().await;
     assert_eq!(stage.happened(), ["test.sink.b got late"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evaluation_leaves_time_for_others() {
+    let stage = Stage::new();
+    stage.apply("test.source \"a\" { first = 0 }\ntest.thorough \"b\" { number = test.source.a.output }").await;
+    for number in 1..=300 {
+        stage.hands.export("test.source.a", Number::Int(number));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let happened = stage.happened();
+    assert_eq!(happened.last().map(String::as_str), Some("test.thorough.b got 300"));
+    // 300 ms or more at one evaluation in 50 ms; without rests it would be one in 5 ms.
+    assert!(happened.len() <= 25, "{happened:?}");
+}
