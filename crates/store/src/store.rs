@@ -164,6 +164,11 @@ impl Store {
         &self.inner.path
     }
 
+    /// How long data is kept.
+    pub fn max_age(&self) -> Duration {
+        read(&self.inner.limits).max_age
+    }
+
     /// Changes the limits of a store that is open. The path of `config` must be the store's.
     pub fn set_limits(&self, config: &Config) {
         debug_assert_eq!(config.path, self.inner.path);

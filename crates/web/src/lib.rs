@@ -1,1 +1,36 @@
-//! Not written yet.
+//! The HTTP side: control and metrics, the Pyroscope query API over the embedded store, and the page.
+//!
+//! ```text
+//!  TcpListener ──▶ thread "web" ──▶ access ──┬─▶ control   /-/ready /-/healthy /-/reload /metrics /api/v0/agent/status
+//!                  (one runtime)  (who may)  ├─▶ api       /querier.v1.QuerierService/* ──▶ store, on a blocking thread
+//!                                            └─▶ assets    / and the page's files, packed at build time
+//! ```
+//!
+//! Invariants:
+//!
+//! - The server has its own thread and runtime, so that it answers when everything else is stuck. What takes long runs on
+//!   blocking threads beside it.
+//! - On an address that is not loopback, nothing but readiness, health and metrics answers unless a token guards the
+//!   rest or the operator said that none is needed.
+//! - On loopback, a request must name the host it comes to: a page elsewhere cannot reach the agent through a DNS name
+//!   of its own.
+//! - What it serves comes through [`Backend`] alone; it knows no component.
+//!
+//! Deliberately absent: TLS, several listeners, upload.
+//!
+//! Start at [`serve`](fn@serve) and [`router`](fn@router). Tested by requests through the router in `tests/`; the clients that Pyroscope
+//! generates talk to the real binary in `e2e`.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod access;
+pub mod api;
+mod assets;
+pub mod backend;
+mod control;
+mod exposition;
+pub mod serve;
+
+pub use access::Access;
+pub use backend::{Backend, Reload};
+pub use serve::{Server, router, serve};

@@ -1,0 +1,32 @@
+//! What the server asks of the rest of the program.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use store::Store;
+
+/// A reload in progress; the error is the text to show.
+pub type Reload = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// Answers for the program behind the server. Its methods are called on the server's thread and must not block, but for
+/// [`status`](Self::status) and [`metrics`](Self::metrics), which run on a blocking thread.
+pub trait Backend: Send + Sync + 'static {
+    /// The store with this name, or the first by name; with its name. Asked for each query, so a store can come, go and
+    /// be replaced, and the program knows that somebody looks.
+    fn store(&self, name: Option<&str>) -> Option<(String, Store)>;
+
+    /// Whether the first configuration is loaded.
+    fn is_ready(&self) -> bool;
+
+    /// The components that are unhealthy, by name.
+    fn unhealthy(&self) -> Vec<String>;
+
+    /// Reads the configuration again.
+    fn reload(&self) -> Reload;
+
+    /// All metrics in OpenMetrics text, with its end mark.
+    fn metrics(&self) -> String;
+
+    /// What the page's view *Agent* shows.
+    fn status(&self) -> serde_json::Value;
+}

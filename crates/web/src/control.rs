@@ -1,0 +1,70 @@
+//! Readiness, health, reload, metrics and status.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+
+use crate::backend::Backend;
+use crate::exposition::{OPEN_METRICS, TEXT, to_text, wants_open_metrics};
+
+type Shared = State<Arc<dyn Backend>>;
+
+/// The routes below `/-/`, `/metrics`, and the agent's own.
+pub(crate) fn routes(backend: Arc<dyn Backend>) -> Router {
+    Router::new()
+        .route("/-/ready", get(ready))
+        .route("/-/healthy", get(healthy))
+        .route("/-/reload", get(reload).post(reload))
+        .route("/metrics", get(metrics))
+        .route("/api/v0/agent/status", get(status))
+        .with_state(backend)
+}
+
+async fn ready(State(backend): Shared) -> Response {
+    if backend.is_ready() {
+        "pyrope is ready.\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "pyrope is not ready.\n").into_response()
+    }
+}
+
+async fn healthy(State(backend): Shared) -> Response {
+    let unhealthy = backend.unhealthy();
+    if unhealthy.is_empty() {
+        "All pyrope components are healthy.\n".into_response()
+    } else {
+        let text = format!("unhealthy components: {}\n", unhealthy.join(", "));
+        (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+    }
+}
+
+async fn reload(State(backend): Shared) -> Response {
+    match backend.reload().await {
+        Ok(()) => "config reloaded\n".into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, error + "\n").into_response(),
+    }
+}
+
+async fn metrics(State(backend): Shared, headers: HeaderMap) -> Response {
+    let open = wants_open_metrics(&headers);
+    let text = tokio::task::spawn_blocking(move || {
+        let metrics = backend.metrics();
+        if open { metrics } else { to_text(&metrics) }
+    });
+    match text.await {
+        Ok(text) => ([(CONTENT_TYPE, if open { OPEN_METRICS } else { TEXT })], text).into_response(),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be gathered\n").into_response(),
+    }
+}
+
+async fn status(State(backend): Shared) -> Response {
+    match tokio::task::spawn_blocking(move || backend.status()).await {
+        Ok(status) => Json(status).into_response(),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the status could not be gathered\n").into_response(),
+    }
+}
