@@ -137,6 +137,7 @@ LINES
 link() { # link TOOL...: puts programs into target/tools/bin
     mkdir -p "$TOOLS/bin"
     ln -sf "$@" "$TOOLS/bin/"
+    hash -r # a shell remembers where it found a program before
 }
 newer_go() {
     module=golang.org/toolchain@v0.0.1-go$GO_MODULE.linux-$(go env GOARCH)
