@@ -174,3 +174,26 @@ impl fmt::Display for RunError {
         f.write_str(&self.message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("connecting to {0}")]
+    struct Connecting(&'static str, #[source] std::io::Error);
+
+    #[test]
+    fn an_error_says_its_whole_chain_once() {
+        let error: RunError = Connecting("the server", std::io::Error::other("no route")).into();
+        assert_eq!(error.to_string(), "connecting to the server: no route");
+        assert_eq!(error.with_help("call someone").help(), Some("call someone"));
+    }
+
+    #[test]
+    fn stability_levels_have_names() {
+        assert_eq!("public-preview".parse(), Ok(Stability::PublicPreview));
+        assert!("beta".parse::<Stability>().is_err());
+        assert!(Stability::Experimental < Stability::GenerallyAvailable);
+    }
+}

@@ -93,3 +93,23 @@ impl<E: IntoValue> Context<E> {
         self.seat.services.get()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::component::NoExports;
+
+    #[tokio::test]
+    async fn a_component_can_be_run_without_a_graph() {
+        let (id, cancel) = (ComponentId::new("test.it", Some("a")), CancellationToken::new());
+        let services = Services::default().with(Arc::new(7_u8));
+        let cx = Context::<NoExports>::detached(id, PathBuf::from("/data/test.it.a"), services, cancel.clone());
+        cx.export(NoExports);
+        cx.health(State::Unhealthy, "noted, and seen by nobody");
+        assert_eq!(cx.exports(), lang::value::Value::object::<&str>([]));
+        assert_eq!((cx.service::<u8>().as_deref(), cx.service::<u16>()), (Some(&7), None));
+        assert_eq!(cx.data_path(), PathBuf::from("/data/test.it.a"));
+        cancel.cancel();
+        cx.cancelled().await;
+    }
+}

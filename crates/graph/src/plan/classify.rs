@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lang::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::Diagnostic,
     source::{Location, Span},
-    syntax::ast::{Block, Body, Statement},
+    syntax::ast::{Block, Body},
 };
 
 use super::{Node, Purpose, Vocabulary, names, stability_error};
-use crate::{check, id::ComponentId};
+use crate::{blocks, check, id::ComponentId};
 
 /// Blocks that stand at most once and configure the process rather than a component.
-pub(crate) const SINGLES: [&str; 5] = ["http", "livedebugging", "logging", "remotecfg", "tracing"];
+const SINGLES: [&str; 5] = ["http", "livedebugging", "logging", "remotecfg", "tracing"];
 
 /// Services that have a name but no block.
 const NOT_CONFIGURABLE: [&str; 4] = ["cluster", "labelstore", "otel", "ui"];
@@ -40,116 +40,138 @@ pub(super) fn classify(
     purpose: Purpose,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Classified {
-    let mut classified = Classified::default();
-    let mut components = Vec::new();
-    let (mut modules, mut singles) = (Vec::new(), Vec::new());
+    let mut found = Found::default();
     for body in bodies {
         if let Some(attribute) = body.attributes().next() {
             let message = format!("unrecognized attribute {}", attribute.name());
             diagnostics.push(Diagnostic::error(attribute.name_location(), message));
         }
-        for statement in body.statements() {
-            let Statement::Block(block) = statement else { continue };
-            let name = block.name();
-            if MODULES.contains(&name.as_str()) {
-                classified.namespaces.extend(block.label());
-                modules.push(block);
-            } else if let Some(single) = SINGLES.iter().find(|single| **single == name) {
-                singles.push((*single, block));
-            } else if INSIDE_MODULES.contains(&name.as_str()) {
-                let message = format!("{name} blocks only allowed inside a module");
-                diagnostics.push(Diagnostic::error(block.name_location(), message));
-            } else if NOT_CONFIGURABLE.contains(&name.as_str()) {
-                let message = format!("service {name:?} does not support being configured");
-                diagnostics.push(Diagnostic::error(block.name_location(), message));
-            } else {
-                components.push(block);
-            }
+        for block in body.blocks() {
+            found.sort(block, diagnostics);
         }
     }
-    diagnostics.extend(no_modules(&modules));
-    let mut declared = BTreeMap::new();
-    for (name, block) in singles {
-        if first_of_its_kind(name, &block, &mut declared, diagnostics) {
-            if purpose == Purpose::Validate {
-                diagnostics.extend(crate::blocks::check(name, &block));
-            }
-            diagnostics.extend(crate::blocks::warning(name, &block));
-            classified.singles.insert(name, block);
-        }
-    }
-    let mut missing = Vec::new();
-    for block in components {
-        component(block, vocabulary, purpose, &mut classified, &mut declared, &mut missing, diagnostics);
-    }
-    diagnostics.extend(lacking(&missing));
-    classified
-}
-
-fn component(
-    block: Block,
-    vocabulary: &Vocabulary,
-    purpose: Purpose,
-    classified: &mut Classified,
-    declared: &mut BTreeMap<String, Location>,
-    missing: &mut Vec<Block>,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    let (name, label) = (block.name(), block.label());
-    let id = ComponentId::new(&name, label.as_deref());
-    if !first_of_its_kind(id.as_str(), &block, declared, diagnostics) {
-        return;
-    }
-    let of_module = block.fragments().next().is_some_and(|first| classified.namespaces.contains(&first));
-    if of_module {
-        classified.foreign.insert(id.as_str().to_owned());
-        return;
-    }
-    let Some(definition) = vocabulary.definitions.iter().find(|definition| definition.name() == name) else {
-        classified.foreign.insert(id.as_str().to_owned());
-        if names::is_upstream(&name) {
-            missing.push(block);
-        } else {
-            diagnostics.push(unknown(&block, vocabulary));
-        }
-        return;
+    let mut classifier = Classifier {
+        vocabulary,
+        purpose,
+        classified: Classified::default(),
+        declared: BTreeMap::new(),
+        missing: Vec::new(),
+        diagnostics,
     };
-    let at = block.name_location();
-    let before = diagnostics.len();
-    if definition.needs_label() && label.is_none() {
-        diagnostics.push(Diagnostic::error(at.clone(), format!("component {name:?} must have a label")));
+    classifier.modules(&found.modules);
+    for (name, block) in found.singles {
+        classifier.single(name, block);
     }
-    if definition.stability() < vocabulary.minimum_stability {
-        let what = format!("component {name:?}");
-        diagnostics.push(stability_error(at, &what, definition.stability(), vocabulary.minimum_stability));
+    for block in found.components {
+        classifier.component(block);
     }
-    let Some(body) = block.body() else { return };
-    if purpose == Purpose::Validate && diagnostics.len() == before {
-        diagnostics.extend(check::component(*definition, &block));
-    }
-    classified.nodes.insert(id, Node::new(*definition, block, body));
+    classifier.diagnostics.extend(lacking(&classifier.missing));
+    classifier.classified
 }
 
-/// Notes where an id stands; complains about the second of its kind.
-fn first_of_its_kind(
-    id: &str,
-    block: &Block,
-    declared: &mut BTreeMap<String, Location>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> bool {
-    let name = block.name_location();
-    let end = name.span.start.saturating_add(id.len() as u32).min(name.source.text().len() as u32);
-    let at = Location::new(&name.source, Span::new(name.span.start, end));
-    match declared.get(id) {
-        Some(first) => {
+/// Top-level blocks by what their names make them.
+#[derive(Default)]
+struct Found {
+    modules: Vec<Block>,
+    singles: Vec<(&'static str, Block)>,
+    components: Vec<Block>,
+}
+
+impl Found {
+    /// Puts a block where it belongs, or complains.
+    fn sort(&mut self, block: Block, diagnostics: &mut Vec<Diagnostic>) {
+        let name = block.name();
+        let is = |names: &[&str]| names.contains(&name.as_str());
+        if is(&MODULES) {
+            self.modules.push(block);
+        } else if let Some(single) = SINGLES.iter().find(|single| **single == name) {
+            self.singles.push((single, block));
+        } else if is(&INSIDE_MODULES) {
+            let message = format!("{name} blocks only allowed inside a module");
+            diagnostics.push(Diagnostic::error(block.name_location(), message));
+        } else if is(&NOT_CONFIGURABLE) {
+            let message = format!("service {name:?} does not support being configured");
+            diagnostics.push(Diagnostic::error(block.name_location(), message));
+        } else {
+            self.components.push(block);
+        }
+    }
+}
+
+struct Classifier<'a> {
+    vocabulary: &'a Vocabulary,
+    purpose: Purpose,
+    classified: Classified,
+    /// Where each id stands.
+    declared: BTreeMap<String, Location>,
+    /// Components that only Alloy has.
+    missing: Vec<Block>,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Classifier<'_> {
+    fn modules(&mut self, blocks: &[Block]) {
+        self.classified.namespaces.extend(blocks.iter().filter_map(Block::label));
+        self.diagnostics.extend(no_modules(blocks));
+    }
+
+    fn single(&mut self, name: &'static str, block: Block) {
+        if !self.is_first(name, &block) {
+            return;
+        }
+        if self.purpose == Purpose::Validate {
+            self.diagnostics.extend(blocks::check(name, &block));
+        }
+        self.diagnostics.extend(blocks::warning(name, &block));
+        self.classified.singles.insert(name, block);
+    }
+
+    fn component(&mut self, block: Block) {
+        let (name, label) = (block.name(), block.label());
+        let id = ComponentId::new(&name, label.as_deref());
+        if !self.is_first(id.as_str(), &block) {
+            return;
+        }
+        let of_module = block.fragments().next().is_some_and(|first| self.classified.namespaces.contains(&first));
+        let known = self.vocabulary.definitions.iter().find(|definition| definition.name() == name);
+        let (Some(definition), false) = (known, of_module) else {
+            self.classified.foreign.insert(id.as_str().to_owned());
+            if names::is_upstream(&name) && !of_module {
+                self.missing.push(block);
+            } else if !of_module {
+                self.diagnostics.push(unknown(&block, self.vocabulary));
+            }
+            return;
+        };
+        let before = self.diagnostics.len();
+        if definition.needs_label() && label.is_none() {
+            let message = format!("component {name:?} must have a label");
+            self.diagnostics.push(Diagnostic::error(block.name_location(), message));
+        }
+        let (stability, minimum) = (definition.stability(), self.vocabulary.minimum_stability);
+        if stability < minimum {
+            let what = format!("component {name:?}");
+            self.diagnostics.push(stability_error(block.name_location(), &what, stability, minimum));
+        }
+        let Some(body) = block.body() else { return };
+        if self.purpose == Purpose::Validate && self.diagnostics.len() == before {
+            self.diagnostics.extend(check::component(*definition, &block));
+        }
+        self.classified.nodes.insert(id, Node::new(*definition, block, body));
+    }
+
+    /// Notes where an id stands; complains about the second of its kind.
+    fn is_first(&mut self, id: &str, block: &Block) -> bool {
+        let name = block.name_location();
+        let end = name.span.start.saturating_add(id.len() as u32).min(name.source.text().len() as u32);
+        let at = Location::new(&name.source, Span::new(name.span.start, end));
+        if let Some(first) = self.declared.get(id) {
             let message = format!("block {id} already declared at {first}");
-            diagnostics.push(Diagnostic::error(at, message).with_related(first.clone(), "the first one"));
-            false
+            self.diagnostics.push(Diagnostic::error(at, message).with_related(first.clone(), "the first one"));
+            return false;
         }
-        None => {
-            declared.insert(id.to_owned(), at);
-            true
-        }
+        self.declared.insert(id.to_owned(), at);
+        true
     }
 }
 
@@ -190,7 +212,6 @@ fn no_modules(blocks: &[Block]) -> Option<Diagnostic> {
 
 /// Adds the places of all blocks but the first, which is the diagnostic's own.
 fn with_places(mut diagnostic: Diagnostic, blocks: &[Block]) -> Diagnostic {
-    debug_assert_eq!(diagnostic.severity, Severity::Error);
     for block in &blocks[1..] {
         diagnostic = diagnostic.with_related(block.name_location(), block.name());
     }

@@ -65,7 +65,8 @@ pub(super) fn is_upstream(name: &str) -> bool {
 /// The candidate that is closest to a name, if it is close enough to be a slip.
 pub(super) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let enough = (name.len() / 4).clamp(1, 4);
-    let scored = candidates.into_iter().map(|candidate| (distance(name, candidate), candidate));
+    let near = candidates.into_iter().filter(|candidate| candidate.len().abs_diff(name.len()) <= enough);
+    let scored = near.map(|candidate| (distance(name, candidate), candidate));
     scored.filter(|(distance, _)| *distance <= enough).min().map(|(_, candidate)| candidate)
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use graph::{Component, ComponentId, Context, Define, Definition, NoExports, RunError, Stability, State, Updates};
 use lang::{
-    decode::{FromBlock, GoDuration, IntoValue},
+    decode::{FromBlock, FromText, GoDuration, IntoValue},
     value::{Value, secret::Secret},
 };
 
@@ -159,8 +159,36 @@ pub(crate) struct SinkArguments {
     password: Secret,
     #[attr(default = "1s")]
     flush: GoDuration,
+    #[attr(optional)]
+    bytes: Vec<u8>,
     #[block]
     part: Vec<Part>,
+    #[block]
+    rule: Vec<Rule>,
+}
+
+#[derive(FromBlock)]
+#[block(validate = Rule::validate)]
+pub(crate) struct Rule {
+    #[attr(default = "keep")]
+    action: Action,
+    #[attr(optional)]
+    label: String,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, FromText)]
+#[text(error = "unrecognized action type {text}")]
+pub(crate) enum Action {
+    #[default]
+    Keep,
+    Replace,
+}
+
+impl Rule {
+    fn validate(&mut self) -> Result<(), String> {
+        let labelled = self.action == Action::Keep || !self.label.is_empty();
+        if labelled { Ok(()) } else { Err("action replace requires a label".to_owned()) }
+    }
 }
 
 #[derive(FromBlock)]
@@ -180,7 +208,9 @@ impl SinkArguments {
             other => format!("{other:?}"),
         });
         let number = self.number.map(|number| number.to_string());
-        [number, self.text.clone(), any].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        let rules = (!self.rule.is_empty()).then(|| format!("{} rules", self.rule.len()));
+        let bytes = (!self.bytes.is_empty()).then(|| format!("{:?}", self.bytes));
+        [number, self.text.clone(), any, bytes, rules].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -75,6 +75,14 @@ fn statements_are_checked_against_the_schema() {
 }
 
 #[test]
+fn types_judge_what_shapes_cannot() {
+    check("test.sink \"a\" { bytes = [1, (300)] }", &["Error: 1:30: must be between 0 and 255, got 300"]);
+    check("test.sink \"a\" { rule { action = \"nope\" } }", &["Error: 1:33: unrecognized action type \"nope\""]);
+    check("test.sink \"a\" {\n rule { action = \"replace\" }\n}", &["Error: 2:2: action replace requires a label"]);
+    check("test.sink \"a\" {\n rule {\n  action = \"replace\"\n  label = sys.env(\"L\")\n }\n}", &[]);
+}
+
+#[test]
 fn the_graph_is_checked_and_everything_is_said() {
     insta::assert_snapshot!(checked(r#"logging { level = "loud" }
 test.pass "a" { input = test.pass.b.output }
