@@ -353,6 +353,16 @@ test('at 360 px graph and table are two tabs and nothing is wider than the scree
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
 }));
 
+test('the page itself never scrolls, only its parts', async () => {
+  for (const [width, height] of [[1280, 720], [1920, 1080], [360, 740]]) {
+    await onPage({ viewport: { width, height } }, async (page) => {
+      await page.locator('.tr').first().waitFor({ state: 'attached' });
+      const over = await page.evaluate(() => ['html', 'body', '.explore'].filter((q) => { const e = document.querySelector(q); return e.scrollHeight > e.clientHeight || e.scrollWidth > e.clientWidth; }));
+      assert.deepEqual(over, [], `${width} × ${height}`);
+    });
+  }
+});
+
 test('the theme follows the system until one is chosen', () => onPage({ colorScheme: 'dark' }, async (page) => {
   await parts(page).rows.first().waitFor();
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);

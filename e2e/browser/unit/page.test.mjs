@@ -151,7 +151,7 @@ test('every reason of the engine and of the kernel side has its sentence', async
 test('index.html asks for every module at once', async () => {
   const page = await readFile(new URL(`${ui}index.html`, import.meta.url), 'utf8');
   assert.equal(page, await withPreloads(), 'run: node preload.mjs');
-  const worker = ['js/profile/pprof.js', 'js/profile/tree.js', 'js/profile/worker.js'];
+  const worker = ['js/profile/frames.js', 'js/profile/pprof.js', 'js/profile/tree.js', 'js/profile/worker.js'];
   for (const path of await allModules()) assert.ok(page.includes(`"${path}"`) || worker.includes(path), `${path} is used by nobody`);
 });
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** What the search field means: a part of a name in any case, or a regular expression between slashes. */
 
-/** @typedef {import('./profile/pprof.js').Frames} Frames */
+/** @typedef {import('./profile/frames.js').Frames} Frames */
 
 /**
  * A test for names; null when nothing is searched, an error text when the expression cannot be read.

@@ -5,7 +5,7 @@ import { fill, h } from '../dom.js';
 import { pathTo } from '../flame/walk.js';
 import { cutsOf } from '../profile/kinds.js';
 
-/** @typedef {import('../profile/pprof.js').Frames} Frames */
+/** @typedef {import('../profile/frames.js').Frames} Frames */
 /** @typedef {import('../profile/tree.js').Tree} Tree */
 /** @typedef {import('../state.js').Store} Store */
 

@@ -5,7 +5,7 @@ import { fill, h } from '../dom.js';
 import { KINDS } from '../profile/kinds.js';
 import { count, share } from '../units.js';
 
-/** @typedef {import('../profile/pprof.js').Frames} Frames */
+/** @typedef {import('../profile/frames.js').Frames} Frames */
 /** @typedef {import('../profile/tree.js').Tree} Tree */
 /** @typedef {import('../units.js').Measure} Measure */
 

@@ -4,7 +4,7 @@
 import { fill, h } from '../dom.js';
 import { KINDS } from '../profile/kinds.js';
 
-/** @typedef {import('../profile/pprof.js').Frames} Frames */
+/** @typedef {import('../profile/frames.js').Frames} Frames */
 /** @typedef {import('../state.js').Store} Store */
 
 export class Legend {

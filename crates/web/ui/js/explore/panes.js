@@ -12,7 +12,7 @@ import { Crumbs } from './crumbs.js';
 import { Foot, sourceOf } from './foot.js';
 import { openFrameMenu } from './menu.js';
 
-/** @typedef {import('../profile/client.js').Built & { frames: import('../profile/pprof.js').Frames }} Built */
+/** @typedef {import('../profile/client.js').Built & { frames: import('../profile/frames.js').Frames }} Built */
 /** @typedef {import('../profile/tree.js').Tree} Tree */
 /** @typedef {import('../state.js').Store} Store */
 /** @typedef {import('./foot.js').Scale} Scale */

@@ -6,7 +6,7 @@ import { fit } from './label.js';
 import { ROW } from './scene.js';
 
 /** @typedef {import('../palette.js').Paint} Paint */
-/** @typedef {import('../profile/pprof.js').Frames} Frames */
+/** @typedef {import('../profile/frames.js').Frames} Frames */
 /** @typedef {import('../profile/tree.js').Tree} Tree */
 /** @typedef {import('./scene.js').Boxes} Boxes */
 

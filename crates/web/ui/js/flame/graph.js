@@ -13,7 +13,7 @@ import { Outline } from './outline.js';
 import { Boxes, ROW, boxAt, collect, heightOf, rowTop } from './scene.js';
 import { carried, idOf, inward, sideways } from './walk.js';
 
-/** @typedef {import('../profile/pprof.js').Frames} Frames */
+/** @typedef {import('../profile/frames.js').Frames} Frames */
 /** @typedef {import('../profile/tree.js').Tree} Tree */
 
 /**

@@ -3,7 +3,7 @@
 
 import { cutsOf } from '../profile/kinds.js';
 
-/** @typedef {import('../profile/pprof.js').Frames} Frames */
+/** @typedef {import('../profile/frames.js').Frames} Frames */
 
 const ELLIPSIS = '…';
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** The page's side of the decoding thread. */
 
-/** @typedef {import('./pprof.js').Frames} Frames */
+/** @typedef {import('./frames.js').Frames} Frames */
 /** @typedef {import('./tree.js').Tree} Tree */
 
 /**

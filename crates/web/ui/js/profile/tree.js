@@ -8,7 +8,7 @@
 
 import { extend } from './hash.js';
 
-/** @typedef {import('./pprof.js').Frames} Frames */
+/** @typedef {import('./frames.js').Frames} Frames */
 /** @typedef {import('./pprof.js').Stacks} Stacks */
 
 /**

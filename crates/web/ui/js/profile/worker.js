@@ -10,7 +10,7 @@ import { decode } from './pprof.js';
 import { buildTree, columns } from './tree.js';
 
 /** @typedef {import('./pprof.js').Decoded} Decoded */
-/** @typedef {import('./pprof.js').Frames} Frames */
+/** @typedef {import('./frames.js').Frames} Frames */
 /** @typedef {import('./tree.js').Shape} Shape */
 /** @typedef {import('./client.js').Wish} Wish */
 /** @typedef {import('./client.js').Built} Built */

@@ -5,7 +5,7 @@ import { fill, h } from '../dom.js';
 import { cutsOf } from '../profile/kinds.js';
 import { figure, share } from '../units.js';
 
-/** @typedef {import('../profile/pprof.js').Frames} Frames */
+/** @typedef {import('../profile/frames.js').Frames} Frames */
 /** @typedef {import('../profile/table.js').Totals} Totals */
 
 /**

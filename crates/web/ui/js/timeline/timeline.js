@@ -24,6 +24,8 @@ import { figure } from '../units.js';
 
 const LEFT = 44;
 const FOOT = 16;
+/** The bucket in progress is drawn once it has run this long, ms. */
+const SETTLED = 3000;
 
 export class Timeline {
   /** @type {Shown | null} */
@@ -226,8 +228,7 @@ export class Timeline {
     cx.rect(LEFT, 0, right - LEFT, base);
     cx.clip();
     for (let i = 0; i < values.length; i += 1) {
-      const value = values[i] ?? Number.NaN;
-      if (Number.isNaN(value)) continue;
+      if (!drawable(shown, buckets, i)) continue;
       const from = grid.start + i * grid.step * 1000;
       const x0 = this.#xOf(from);
       const x1 = this.#xOf(Math.min(from + grid.step * 1000, Math.max(shown.now, from + 1000)));
@@ -237,7 +238,7 @@ export class Timeline {
       if (line) {
         cx.fillStyle = line;
         cx.fillRect(x0, top - 1, x1 - x0 + 0.5, 1.5);
-        const before = i > 0 && !Number.isNaN(values[i - 1]) ? y(rateOf(shown, buckets, i - 1)) : base;
+        const before = i > 0 && drawable(shown, buckets, i - 1) ? y(rateOf(shown, buckets, i - 1)) : base;
         cx.fillRect(x0 - 0.5, Math.min(top, before) - 1, 1, Math.abs(top - before) + 1.5);
       }
     }
@@ -266,9 +267,8 @@ export class Timeline {
       cx.fillStyle = ink.faint;
       cx.fillRect(Math.round(this.#pointer), 0, 1, base);
       const i = Math.floor((at - shown.part.grid.start) / (shown.part.grid.step * 1000));
-      const value = shown.part.values[i] ?? Number.NaN;
-      const said = Number.isNaN(value) ? 'no samples' : `${figure(rateOf(shown, shown.part, i))} ${shown.unit}`;
-      const all = shown.host && !Number.isNaN(shown.host.values[i] ?? Number.NaN) ? ` of ${figure(rateOf(shown, shown.host, i))}` : '';
+      const said = !drawable(shown, shown.part, i) ? 'no samples' : `${figure(rateOf(shown, shown.part, i))} ${shown.unit}`;
+      const all = shown.host && drawable(shown, shown.host, i) ? ` of ${figure(rateOf(shown, shown.host, i))}` : '';
       this.#note(ink, `${clock(at, shown.now, true)}   ${said}${all}`, this.#pointer, width);
     }
   }
@@ -295,6 +295,16 @@ export class Timeline {
 }
 
 /**
+ * Whether a bucket has a figure: it holds data, and has run long enough for a rate to mean anything.
+ * @param {Shown} shown
+ * @param {Buckets} buckets
+ * @param {number} i
+ */
+function drawable(shown, { grid, values }, i) {
+  return !Number.isNaN(values[i] ?? Number.NaN) && shown.now - (grid.start + i * grid.step * 1000) >= SETTLED;
+}
+
+/**
  * Units a second in a bucket; the one in progress is held against the time it has had.
  * @param {Shown} shown
  * @param {Buckets} buckets
@@ -312,7 +322,7 @@ function rateOf(shown, { grid, values }, i) {
  */
 function most(shown, buckets) {
   let top = 0;
-  for (let i = 0; i < buckets.values.length; i += 1) if (!Number.isNaN(buckets.values[i])) top = Math.max(top, rateOf(shown, buckets, i));
+  for (let i = 0; i < buckets.values.length; i += 1) if (drawable(shown, buckets, i)) top = Math.max(top, rateOf(shown, buckets, i));
   return top;
 }
 
