@@ -6,6 +6,7 @@ mod scalar;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
@@ -76,8 +77,13 @@ struct Entries {
 }
 
 impl Reader<'_, '_> {
+    /// The next event. The parser panics on some texts, such as a tag with a comma behind it; that is an error like
+    /// any other, and nobody asks it again afterwards.
     fn next(&mut self) -> Result<Event, String> {
-        self.parser.parse().map_err(|error| describe(&error))
+        match catch_unwind(AssertUnwindSafe(|| self.parser.parse())) {
+            Ok(event) => event.map_err(|error| describe(&error)),
+            Err(_) => Err("yaml: the text cannot be read".to_owned()),
+        }
     }
 
     /// The value that begins with an event.
@@ -227,6 +233,7 @@ mod tests {
         check("a:\n  - b\n c: d", "yaml: line 2: did not find expected key");
         check("a: *x", "yaml: unknown anchor 'x' referenced");
         check("a: &x [*x]", "yaml: anchor 'x' value contains itself");
+        check("[!a, b]", "yaml: the text cannot be read");
         check("a: 1\na: 2", "yaml: unmarshal errors:\n  line 2: mapping key \"a\" already defined at line 1");
         check(&"[".repeat(10_000), "yaml: exceeded max depth");
     }

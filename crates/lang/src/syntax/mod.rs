@@ -40,3 +40,6 @@ pub fn parse_expression(source: &Arc<Source>) -> (Option<ast::Expr>, Vec<Diagnos
     let (tree, diagnostics) = parser::parse(source, parser::Entry::Expression);
     (tree.root().children().find_map(ast::Expr::cast), diagnostics)
 }
+
+#[cfg(test)]
+mod tests;
