@@ -11,10 +11,9 @@ export function dice(seed) {
   };
 }
 
-const KERNEL = 0xffffffff81000000n;
 
 const MAPPINGS = [
-  { file: '[kernel.kallsyms]', start: KERNEL },
+  { file: 'vmlinux', start: 0xffff800000000000n },
   { file: '/usr/bin/cart', start: 0x400000n, buildId: '5f3a9c81d2e4b6a70912c3d4e5f60718293a4b5c' },
   { file: '/usr/bin/python3.12', start: 0x55d0c0000000n, buildId: 'c0ffee0123456789abcdef0123456789abcdef01' },
   { file: '/usr/lib/postgresql/16/bin/postgres', start: 0x5581a0000000n, buildId: '9b1c4e2f7a6d5c3b2a1908f7e6d5c4b3a2918070' },

@@ -392,6 +392,15 @@ test('what the agent complains of is said above the picture', () => onPage({ mod
   await page.getByRole('heading', { name: 'What pyrope costs' }).waitFor();
 }));
 
+test('what the store could not read is said', () => onPage({}, async (page) => {
+  await page.route('**/SelectMergeProfile', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, headers: { ...response.headers(), 'pyrope-missing': 'partition 0007 could not be read' } });
+  });
+  await page.reload();
+  await page.getByText('Not everything could be read: partition 0007 could not be read').waitFor();
+}));
+
 test('no query is longer than what the store keeps', () => onPage({ hash: '#/explore?live=off&from=now-7d' }, async (page) => {
   const asked = [];
   page.on('request', (request) => {

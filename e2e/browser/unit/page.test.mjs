@@ -143,8 +143,9 @@ test('every reason of the engine and of the kernel side has its sentence', async
   const read = (path) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8');
   const account = [...(await read('crates/engine/src/account.rs')).matchAll(/^ +\w+ = "(\w+)", "/gm)].map(([, name]) => name);
   const ends = [...(await read('bpf/include/ends.def')).matchAll(/^END\((\w+),/gm)].map(([, name]) => name);
-  assert.ok(account.includes('ring_full') && ends.includes('fault'), 'the lists are where they were');
-  for (const reason of [...account, ...ends]) assert.ok(EXPLAINED.includes(reason), `${reason} has no sentence in agent/reasons.js`);
+  const drops = [...(await read('crates/components/src/write/status.rs')).matchAll(/^ +Self::\w+ => "(\w+)",/gm)].map(([, name]) => name);
+  assert.ok(account.includes('ring_full') && ends.includes('fault') && drops.includes('queue_full'), 'the lists are where they were');
+  for (const reason of [...account, ...ends, ...drops]) assert.ok(EXPLAINED.includes(reason), `${reason} has no sentence in agent/reasons.js`);
   assert.deepEqual(explain('some_new_one'), { what: 'Some new one.', remedy: '' });
 });
 

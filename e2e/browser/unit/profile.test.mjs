@@ -66,7 +66,7 @@ test('a frame knows its file, module, build id and kind', () => {
   const all = Array.from({ length: p.frames.count }, (_, i) => `${p.frames.name[i]} ${KINDS[p.frames.kind[i]].id} ${p.frames.module[i]} ${p.frames.buildId[i]}`.trim());
   assert.deepEqual(all, [
     'schedule kernel [kernel.kallsyms]', 'main.run go /usr/bin/app f00d', 'handler python /usr/bin/app f00d', 'memcpy native /usr/bin/app f00d', 'app+0x1123 unknown /usr/bin/app f00d', '0x77 unknown',
-    'vmlinux+0x10 kernel vmlinux',
+    'vmlinux 0xffff800000000010 kernel vmlinux',
   ]);
 });
 
@@ -191,6 +191,20 @@ test('ids of locations may be any numbers, in any order', () => {
 test('an empty profile is no stacks', () => {
   const p = decode(new Uint8Array());
   assert.deepEqual([p.stacks.count, p.frames.count, tree(p).count], [0, 0, 1]);
+});
+
+test('kinds are told from address, file, and how runtimes name compiled code', async () => {
+  const { kindOf } = await import(`${ui}profile/kinds.js`);
+  const check = (expected, ...facts) => assert.equal(KINDS[kindOf(...facts)].id, expected, facts.join());
+  check('kernel', 'vfs_read', '', 'vmlinux', 0xffff8000, true);
+  check('native', 'main', '', '/usr/bin/app', 0x7fff, true);
+  check('native', 'run', '/src/lib.rs', '', 0, true);
+  check('go', 'main.main', '/src/main.go', '', 0, true);
+  check('python', 'py::handler:/app/views.py', '', '', 0, true);
+  check('javascript', 'LazyCompile:~render /app/page.js:12', '', '', 0, true);
+  check('jvm', 'Lcom/acme/Cart;::total', '', '', 0, true);
+  check('unknown', 'app+0x10', '', '/usr/bin/app', 0, false);
+  check('merged', 'other', '', '', 0, true);
 });
 
 test('names are cut before the path, never inside the function', () => {

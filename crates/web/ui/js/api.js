@@ -13,6 +13,9 @@ import { heardClock } from './time.js';
 
 const SERVICE = 'querier.v1.QuerierService';
 
+/** Header in which the server says what is missing from an answer, such as a file that could not be read. */
+const MISSING = 'pyrope-missing';
+
 /** Nodes the server may send before it merges the smallest as "other". */
 export const MAX_NODES = 65_536;
 
@@ -91,14 +94,14 @@ export async function selectSeries(query, signal) {
  * The merged profile as pprof bytes.
  * @param {{ type: string, selector: string, start: number, end: number }} query times in ms
  * @param {AbortSignal} [signal]
- * @returns {Promise<ArrayBuffer>}
+ * @returns {Promise<{ bytes: ArrayBuffer, missing: string }>} `missing` is '' when nothing is
  */
 export async function selectMergeProfile(query, signal) {
   const message = new Writer().text(1, query.type).text(2, query.selector).int(3, query.start).int(4, query.end).int(5, MAX_NODES).bytes();
   const response = await ask(`${SERVICE}/SelectMergeProfile`, {
     method: 'POST', body: message, headers: { 'Content-Type': 'application/proto' }, signal: signal ?? null,
   });
-  return response.arrayBuffer();
+  return { bytes: await response.arrayBuffer(), missing: response.headers.get(MISSING) ?? '' };
 }
 
 /**

@@ -27,6 +27,9 @@ const REASONS = {
   rejected: { what: 'The server refused the profile.', remedy: 'Its last answer, above, says why.' },
   too_large: { what: 'The profile is larger than the server takes.', remedy: 'Lower sample_rate, or raise the server’s limit.' },
   retries_exhausted: { what: 'Every attempt to send failed.', remedy: 'The last error, above, says why; check the address and the network.' },
+  invalid_labels: { what: 'The labels are not what a server takes.', remedy: 'Change them with pyroscope.relabel; the log names the label.' },
+  invalid_url: { what: 'The endpoint’s address is none.', remedy: 'Correct its url.' },
+  endpoint_removed: { what: 'The endpoint left the configuration before it was sent.', remedy: 'Nothing to do.' },
   shutdown: { what: 'pyrope stopped before it could be sent.', remedy: 'Nothing to do, unless the endpoint was unreachable.' },
 };
 

@@ -35,6 +35,8 @@ export class Explore {
   #answer = null;
   /** @type {import('./panes.js').Built | null} */
   #built = null;
+  /** What the server says is missing from the picture. */
+  #missing = '';
   #shown = false;
   #turn = 0;
   /** Whether what is on its way is a refresh nobody asked for. */
@@ -155,11 +157,12 @@ export class Explore {
     try {
       const range = rangeOf(state);
       const [answer, built] = await Promise.all([
-        askTimeline(state, range, signal), askProfile(state, range, signal).then((bytes) => this.#client.build(bytes, wishOf(this.store.state))),
+        askTimeline(state, range, signal), askProfile(state, range, signal).then(async ({ bytes, missing }) => ({ ...(await this.#client.build(bytes, wishOf(this.store.state))), missing })),
       ]);
       if (turn !== this.#turn || signal.aborted) return;
       this.#answer = answer;
       this.#built = built;
+      this.#missing = built.missing;
       this.#show();
       if (!quiet) void this.labels.offerTypes(range, signal);
       if (built.stacks === 0) await this.#explainEmpty(signal);
@@ -246,6 +249,7 @@ export class Explore {
     /** @type {(string | HTMLElement)[]} */
     const said = [...this.health.said];
     if (said.length > 0) said.push(h('a', { href: '#/agent', text: 'What the agent says' }));
+    if (this.#missing) said.push(`Not everything could be read: ${this.#missing}`);
     const slack = Math.max(30_000, (answer.range.end - answer.range.start) * 0.02);
     if (answer.held && answer.held.start - answer.range.start > slack) said.push(`Data begins at ${clock(answer.held.start, answer.now)}; figures are over the ${duration(answer.seconds)} since.`);
     let merged = 0;

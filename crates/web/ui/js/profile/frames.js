@@ -2,7 +2,7 @@
 /** Frames, interned: what a stack is made of, each name, file and module once, with its kind, its shade and an id that outlives the profile. */
 
 import { hashText } from './hash.js';
-import { KINDS, SHADES, kindOf, packageOf } from './kinds.js';
+import { KERNEL_HIGH_WORD, KINDS, SHADES, kindOf, packageOf } from './kinds.js';
 
 /**
  * @typedef {object} Frames one entry per distinct frame, columns side by side
@@ -87,6 +87,8 @@ export class FrameTable {
     const address = join(low, high);
     if (!mapping) return this.#intern(`0x${address.toString(16)}`, '', undefined, false);
     const start = join(mapping.startLow, mapping.startHigh);
+    // A kernel address means the same everywhere on the host; in a file only the offset does.
+    if (mapping.startHigh >= KERNEL_HIGH_WORD) return this.#intern(`${mapping.file} 0x${address.toString(16)}`.trim(), '', mapping, false);
     const offset = address >= start ? address - start + mapping.offset : address;
     const file = mapping.file.slice(mapping.file.lastIndexOf('/') + 1) || '[anonymous]';
     return this.#intern(`${file}+0x${offset.toString(16)}`, '', mapping, false);

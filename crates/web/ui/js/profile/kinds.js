@@ -33,8 +33,11 @@ const BY_EXTENSION = /** @type {Record<string, number>} */ ({
   go: 2, py: 3, pyx: 3, java: 4, kt: 4, scala: 4, groovy: 4, clj: 4, js: 5, mjs: 5, cjs: 5, ts: 5, tsx: 5, jsx: 5, rb: 6, php: 7,
 });
 
+/** How runtimes name what they compile while running, in perf maps: Python's trampolines, V8, perf-map-agent. */
+const BY_NAME = /** @type {[RegExp, number][]} */ ([[/^py::/, 3], [/^(LazyCompile|Function|Eval|Script|JS|RegExp):/, 5], [/^L[\w/$]+;::/, 4]]);
+
 /** Address from which a mapping is the kernel's: the upper half of the address space. */
-const KERNEL_HIGH_WORD = 0xffff8000;
+export const KERNEL_HIGH_WORD = 0xffff8000;
 
 /**
  * @param {string} name function name
@@ -47,6 +50,10 @@ export function kindOf(name, file, module, startHigh, named) {
   if (startHigh >= KERNEL_HIGH_WORD || module.startsWith('[kernel')) return KERNEL;
   if (!named) return UNKNOWN;
   if (name === 'other' && file === '' && module === '') return MERGED;
+  if (file === '') {
+    const compiled = BY_NAME.find(([form]) => form.test(name));
+    if (compiled) return compiled[1];
+  }
   const extension = /\.([a-z]+)$/.exec(file)?.[1] ?? '';
   return BY_EXTENSION[extension] ?? NATIVE;
 }
@@ -65,7 +72,7 @@ export function packageOf(name, file, module, kind) {
     return dot < 0 ? name : name.slice(0, dot);
   }
   if (kind === KERNEL) {
-    if (module !== '' && !module.startsWith('[kernel')) return module;
+    if (module !== '' && module !== 'vmlinux' && !module.startsWith('[kernel')) return module;
     return /^_*[a-z0-9]+/.exec(name)?.[0]?.replace(/^_+/, '') ?? name;
   }
   if (kind === NATIVE) {
