@@ -9,6 +9,7 @@
 //! does at run time is in `lang::decode::block`; here only syntax is decided. `lang::decode` documents the attributes
 //! and its tests exercise them.
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod block;
 mod text;
@@ -37,4 +38,94 @@ fn doc(attributes: &[syn::Attribute]) -> String {
         Some(text.value().trim().to_owned())
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[track_caller]
+    fn refused(input: syn::DeriveInput, expect: &str) {
+        let error = block::expand(&input).err().or_else(|| text::expand(&input).err());
+        assert_eq!(error.map(|error| error.to_string()).as_deref(), Some(expect));
+    }
+
+    #[test]
+    fn what_a_block_cannot_fill_is_refused() {
+        refused(
+            parse_quote!(
+                struct A {
+                    x: u8,
+                }
+            ),
+            "say #[attr], #[block], #[label] or #[squash]",
+        );
+        refused(
+            parse_quote!(
+                struct A {
+                    #[attr]
+                    #[block]
+                    x: u8,
+                }
+            ),
+            "a field is one of attr, block, label, squash",
+        );
+        refused(
+            parse_quote!(
+                struct A {
+                    #[attr(defualt = 1)]
+                    x: u8,
+                }
+            ),
+            "expected name, default, default_with, optional or required",
+        );
+        refused(
+            parse_quote!(
+                struct A(u8);
+            ),
+            "FromBlock needs named fields",
+        );
+        refused(
+            parse_quote!(
+                struct A<T> {
+                    #[attr]
+                    x: T,
+                }
+            ),
+            "FromBlock does not read generic structs",
+        );
+        refused(
+            parse_quote!(
+                #[block(valid = f)]
+                struct A {}
+            ),
+            "expected validate",
+        );
+        refused(
+            parse_quote!(
+                enum A {}
+            ),
+            "FromBlock reads structs; for enums there is FromText",
+        );
+    }
+
+    #[test]
+    fn what_text_cannot_name_is_refused() {
+        let error = |input| text::expand(&input).err().map(|error| error.to_string());
+        assert_eq!(
+            error(parse_quote!(
+                struct A;
+            ))
+            .as_deref(),
+            Some("FromText reads enums")
+        );
+        let with_fields = parse_quote!(
+            enum A {
+                B(u8),
+            }
+        );
+        assert_eq!(error(with_fields).as_deref(), Some("FromText reads variants without fields"));
+    }
 }

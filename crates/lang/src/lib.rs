@@ -24,7 +24,7 @@
 //! # Where to start
 //!
 //! [`syntax::parse_file`], then [`syntax::ast`]; [`eval::evaluate`] for one expression, [`decode::decode_body`] for a
-//! whole block, [`eval::references`] for what it depends on. Behaviour borrowed from Go lives in [`golang`].
+//! whole block, [`eval::references()`] for what it depends on. Behaviour borrowed from Go lives in [`golang`].
 //!
 //! # An example
 //!
@@ -89,6 +89,7 @@
 //! Cases beside the code; `testdata/*.jsonl` holds answers of Alloy itself, run by `tests/conformance.rs` and by
 //! `cargo xtask conformance`.
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 // The derives name this crate `lang`, here too.
 extern crate self as lang;

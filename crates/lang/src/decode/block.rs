@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FieldKind, FromValue, Schema, schema::Repeat};
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Place},
     eval::{Evaluator, Scope},
     golang::quote::quote,
     syntax::ast::{Attribute, Block, Body, Statement},
@@ -93,9 +93,18 @@ pub fn decode_block<T: FromBlock>(block: &Block, scope: &Scope) -> Result<T, Vec
         (None, false) => {}
     }
     match block.body() {
-        Some(body) => fill::<T>(&body, scope, builder),
+        Some(body) => fill::<T>(&body, scope, builder).map_err(|errors| in_block(errors, block)),
         None => fail(block.location(), "the block is incomplete".to_owned()),
     }
+}
+
+/// What a nested block lacks is reported at the outermost one; a note says which it was.
+fn in_block(errors: Vec<Diagnostic>, block: &Block) -> Vec<Diagnostic> {
+    let note = |error: Diagnostic| match error.place {
+        Place::Enclosing if error.related.is_empty() => error.with_related(block.header_location(), "in this block"),
+        _ => error,
+    };
+    errors.into_iter().map(note).collect()
 }
 
 fn fail<T>(at: crate::source::Location, message: String) -> Result<T, Vec<Diagnostic>> {

@@ -147,6 +147,13 @@ fn the_first_error_ends_it() {
 }
 
 #[test]
+fn what_a_nested_block_lacks_is_noted() {
+    let errors = decode::<Client>("basic_auth {\n}").expect_err("it does not decode");
+    let (place, note) = &errors[0].related[0];
+    assert_eq!((place.to_string().as_str(), note.as_str()), ("1:1", "in this block"));
+}
+
+#[test]
 fn values_are_blamed_with_their_expression() {
     fails::<Everything>("targets = [{a = true}]", "1:17: true should be string, got bool");
     fails::<Everything>("targets = [{a = secret}]", "1:17: secret secrets may not be converted into strings");

@@ -1,8 +1,9 @@
 //! Expressions to values.
 //!
 //! - [`scope`]: what names stand for.
-//! - [`operators`]: what operators do.
-//! - [`blame`]: from a value at fault to the expression that gave it.
+//! - [`mod@references`]: which names an expression or a body mentions.
+//! - `operators`: what operators do.
+//! - `blame`: from a value at fault to the expression that gave it.
 
 mod blame;
 mod expression;
