@@ -87,7 +87,8 @@
 //! # How it is tested
 //!
 //! Cases beside the code; `testdata/*.jsonl` holds answers of Alloy itself, run by `tests/conformance.rs` and by
-//! `cargo xtask conformance`.
+//! `cargo xtask conformance`; `tests/laws.rs` states what holds for every text: nothing is lost, nothing panics,
+//! formatting keeps what a file says and formatting twice changes nothing.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -24,7 +24,7 @@ fn failures(cases: &str, answer: fn(&str) -> Answer) -> Vec<String> {
 
 #[test]
 fn expressions_have_the_values_of_alloy() {
-    // The rule null-has-a-place of docs/language/differences.md.
+    // The rule a-wrong-value-has-a-place of docs/language/differences.md.
     let deliberate = [
         ("eval-103", r#"1:1: obj["zzz"] expected object or array, got null"#),
         ("eval-115", "1:5: null should be string, got null"),

@@ -212,3 +212,6 @@ impl From<Number> for Value {
         Self::Number(number)
     }
 }
+
+#[cfg(test)]
+mod tests;
