@@ -29,7 +29,7 @@ fn exponent(value: f64, letter: char, precision: Option<usize>) -> String {
     format!("{digits}{letter}{sign}{exponent:0>2}")
 }
 
-/// The shorter of both forms: an exponent below -4 or from the number of digits on (21 for the shortest) is written.
+/// The shorter of both forms: an exponent below -4 or from the number of digits on (6 for the shortest) is written.
 fn general(value: f64, letter: char, precision: Option<usize>) -> String {
     let significant = precision.map(|precision| precision.max(1));
     let scientific = match significant {
@@ -41,7 +41,7 @@ fn general(value: f64, letter: char, precision: Option<usize>) -> String {
     let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
     let count = digits.bytes().filter(u8::is_ascii_digit).count() as i32;
     let limit = match significant {
-        None => 21,
+        None => 6,
         Some(wanted) => {
             let wanted = i32::try_from(wanted).unwrap_or(i32::MAX);
             if wanted > count && count > power { count } else { wanted }
@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn forms_are_those_of_go() {
         check(1.5, 'g', None, "1.5");
-        check(1e20, 'g', None, "100000000000000000000");
+        check(123456.0, 'g', None, "123456");
+        check(1234567.0, 'g', None, "1.234567e+06");
         check(1e21, 'g', None, "1e+21");
         check(0.0001, 'g', None, "0.0001");
         check(0.00001, 'g', None, "1e-05");

@@ -173,6 +173,10 @@ mod tests {
         check("%v %v", &[Value::Null, Value::array([int(1), "a".into(), Value::Null])], "<nil> [1 a <nil>]");
         check("%v", &[Value::object([("b", int(2)), ("a", int(1))])], "map[a:1 b:2]");
         check("100%%", &[], "100%");
+        check("%v %v", &[float(1e6), float(100_000.0)], "1e+06 100000");
+        check("%+v %+d", &[int(1), int(1)], "1 +1");
+        check("%#v", &[Value::array([int(1), "a".into(), Value::Null])], "[]interface {}{1, \"a\", interface {}(nil)}");
+        check("%#v", &[Value::object([("a", int(1))])], "map[string]interface {}{\"a\":1}");
     }
 
     #[test]

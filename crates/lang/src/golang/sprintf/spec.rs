@@ -78,6 +78,8 @@ impl Spec {
         spec.index = index;
         if let Some((c, width)) = first_char(rest) {
             spec.verb = Some(c.unwrap_or(char::REPLACEMENT_CHARACTER));
+            // With v a plus asks for names of fields, of which nothing here has any, and not for signs.
+            spec.plus &= spec.verb != Some('v');
             rest = &rest[width..];
         }
         (spec, rest)

@@ -89,15 +89,18 @@ pub(super) fn print(out: &mut Vec<u8>, argument: &Argument, verb: char, spec: &S
         Argument::Float(float) => float_verb(out, *float, verb, spec),
         Argument::String(text, _) => string(out, text, verb, spec),
         Argument::List(items) => {
-            sequence(out, b"[", items.iter().map(|item| (None, item)), b"]", verb, spec);
+            let brackets = Brackets::of(argument, "[", "]", verb, spec);
+            sequence(out, &brackets, items.iter().map(|item| (None, item)), verb, spec);
             true
         }
         Argument::Struct(items, _) => {
-            sequence(out, b"{", items.iter().map(|item| (None, item)), b"}", verb, spec);
+            let brackets = Brackets::of(argument, "{", "}", verb, spec);
+            sequence(out, &brackets, items.iter().map(|item| (None, item)), verb, spec);
             true
         }
         Argument::Map(fields) => {
-            sequence(out, b"map[", fields.iter().map(|(key, item)| (Some(key), item)), b"]", verb, spec);
+            let brackets = Brackets::of(argument, "map[", "]", verb, spec);
+            sequence(out, &brackets, fields.iter().map(|(key, item)| (Some(key), item)), verb, spec);
             true
         }
         Argument::Opaque(name) if matches!(verb, 'v' | 's') => {
@@ -125,18 +128,35 @@ fn bad_verb(out: &mut Vec<u8>, argument: &Argument, verb: char, spec: &Spec) {
     out.push(b')');
 }
 
+/// What stands around and between items.
+struct Brackets {
+    open: String,
+    between: &'static str,
+    close: &'static str,
+}
+
+impl Brackets {
+    /// Go's own syntax for `%#v`, else the short form.
+    fn of(argument: &Argument, open: &str, close: &'static str, verb: char, spec: &Spec) -> Self {
+        if verb == 'v' && spec.sharp {
+            Self { open: format!("{}{{", argument.go_type()), between: ", ", close: "}" }
+        } else {
+            Self { open: open.to_owned(), between: " ", close }
+        }
+    }
+}
+
 fn sequence<'a>(
     out: &mut Vec<u8>,
-    open: &[u8],
+    brackets: &Brackets,
     items: impl Iterator<Item = (Option<&'a Text>, &'a Argument)>,
-    close: &[u8],
     verb: char,
     spec: &Spec,
 ) {
-    out.extend_from_slice(open);
+    out.extend_from_slice(brackets.open.as_bytes());
     for (at, (key, item)) in items.enumerate() {
         if at > 0 {
-            out.push(b' ');
+            out.extend_from_slice(brackets.between.as_bytes());
         }
         if let Some(key) = key {
             print(out, &Argument::String(key.clone(), "string"), verb, spec);
@@ -144,11 +164,12 @@ fn sequence<'a>(
         }
         match item {
             // Inside a list nothing is nothing whatever the verb.
+            Argument::Nil if verb == 'v' && spec.sharp => out.extend_from_slice(b"interface {}(nil)"),
             Argument::Nil => pad(out, b"<nil>", spec),
             item => print(out, item, verb, spec),
         }
     }
-    out.extend_from_slice(close);
+    out.extend_from_slice(brackets.close.as_bytes());
 }
 
 /// Fills up to the width with blanks, or with zeros where asked for on the left.
