@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::serve::ListenerExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, guard};
@@ -61,6 +62,12 @@ pub fn serve(listener: TcpListener, access: Access, backend: Arc<dyn Backend>) -
 
 async fn run(listener: tokio::net::TcpListener, router: Router, stop: CancellationToken) {
     let graceful = stop.clone();
+    // Answers are written in several pieces; waiting to fill packets would hold the last one back for 40 ms.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(err = %error, "a connection is slower than it could be");
+        }
+    });
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move { graceful.cancelled().await });
     let deadline = async {
         stop.cancelled().await;

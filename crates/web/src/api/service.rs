@@ -249,7 +249,8 @@ fn merge_stacktraces(
     answer.value.tree = answer.value.tree.under(&call_site);
     Ok(answer.map(|merged| match request.format.as_known() {
         Some(ProfileFormat::PROFILE_FORMAT_PPROF) => {
-            Body::Bytes(PreEncoded::from_bytes_unchecked(as_field(5, &merged.into_profile(&query, max_nodes).encode())))
+            let wrapped = as_field(1, &merged.into_profile(&query, max_nodes).encode());
+            Body::Bytes(PreEncoded::from_bytes_unchecked(as_field(5, &wrapped)))
         }
         Some(ProfileFormat::PROFILE_FORMAT_TREE) => Body::Message(SelectMergeStacktracesResponse {
             tree: tree_bytes(&merged.tree, max_nodes.unwrap_or(DEFAULT_MAX_NODES)),
