@@ -29,6 +29,14 @@ const SHOTS = {
   nostore: { size: [1280, 720], mode: 'nostore', dark: true },
   few: { size: [1280, 720], mode: 'few' },
   young: { size: [1280, 720], mode: 'young' },
+  tablet: { size: [800, 600], ratio: 2, hash: '#/explore?live=off&label=service_name%3Drecommender&focus=recommend&search=libcodec', act: async (page) => {
+    await page.getByRole('searchbox').press('Enter');
+    await page.getByRole('tree', { name: 'Flame graph' }).focus();
+    for (let i = 0; i < 3; i += 1) await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
+    await page.getByRole('searchbox').fill('');
+    await page.waitForTimeout(250);
+  }, stacks: 300 },
   big: { size: [2560, 1440], stacks: 20000 },
   agent: { size: [1280, 900], hash: '#/agent' },
   'agent-dark': { size: [1280, 1100], hash: '#/agent', mode: 'bad', dark: true },
@@ -38,10 +46,10 @@ const SHOTS = {
 const wanted = process.argv.slice(2);
 await mkdir(new URL('shots/', import.meta.url), { recursive: true });
 const browser = await launch();
-for (const [name, { size, dark = false, hash = '', mode = 'full', stacks = 1500, act }] of Object.entries(SHOTS)) {
+for (const [name, { size, dark = false, hash = '', mode = 'full', stacks = 1500, ratio = 1, act }] of Object.entries(SHOTS)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const mock = await startMock({ mode, stacks });
-  const page = await browser.newPage({ viewport: { width: size[0], height: size[1] }, colorScheme: dark ? 'dark' : 'light' });
+  const page = await browser.newPage({ viewport: { width: size[0], height: size[1] }, colorScheme: dark ? 'dark' : 'light', deviceScaleFactor: ratio });
   page.on('console', (m) => { if (m.type() === 'error') process.stdout.write(`${name}: ${m.text()}\n`); });
   page.on('pageerror', (e) => process.stdout.write(`${name}: ${e.stack}\n`));
   await page.goto(mock.url + hash);

@@ -79,6 +79,35 @@ test('the keyboard walks the tree, zooms, and comes back', () => onPage({ hash: 
   await until(() => crumbs.isVisible(), 'a link shows the same');
 }));
 
+test('the focus is always seen', () => onPage({ hash: CART }, async (page) => {
+  const { graph, rows, timeline } = parts(page);
+  await rows.first().waitFor();
+  const corner = (name) => page.evaluate((q) => {
+    const canvas = document.querySelector(`[aria-label^="${q}"] canvas`);
+    const pixel = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    pixel.drawImage(canvas, -1, -30);
+    return [...pixel.getImageData(0, 0, 1, 1).data].join();
+  }, name);
+  for (const [name, element] of [['Flame graph', graph], ['Timeline', timeline]]) {
+    const before = await corner(name);
+    await page.keyboard.press('Tab');
+    await element.focus();
+    await until(async () => (await corner(name)) !== before, `a ring around ${name}`);
+    await page.keyboard.press('Tab');
+    await until(async () => (await corner(name)) === before, 'no ring without the focus');
+  }
+  const bare = [];
+  for (let i = 0; i < 25; i += 1) {
+    await page.keyboard.press('Tab');
+    bare.push(...await page.evaluate(() => {
+      const e = document.activeElement;
+      if (!e || e === document.body || e.matches('.flame, .timeline, .handle')) return [];
+      return getComputedStyle(e).outlineStyle === 'none' ? [e.outerHTML.slice(0, 80)] : [];
+    }));
+  }
+  assert.deepEqual(bare, [], 'elements that show no focus');
+}));
+
 test('clicking zooms, a breadcrumb leads back, shift-click focuses', () => onPage({ hash: CART }, async (page) => {
   const { graph, crumbs, rows, chosen } = parts(page);
   await rows.first().waitFor();

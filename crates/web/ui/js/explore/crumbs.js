@@ -54,6 +54,8 @@ export class Crumbs {
     }
     fill(this.element, ...shapes, ...steps);
     this.element.hidden = shapes.length + steps.length === 0;
+    // Where there is no room for all, the end is what one wants to see.
+    this.element.scrollLeft = this.element.scrollWidth;
   }
 
   /**

@@ -89,5 +89,5 @@ export class Foot {
  */
 function pair(name, figure, beside) {
   if (figure === '') return null;
-  return h('span', { class: 'foot-figure' }, name === '' ? null : h('span', { text: name }), h('b', { text: figure }), beside === '' ? null : h('span', { text: beside }));
+  return h('span', { class: 'foot-figure' }, name === '' ? null : h('span', { text: name }), h('b', { text: figure }), beside === '' ? null : h('span', { class: 'foot-beside', text: beside }));
 }

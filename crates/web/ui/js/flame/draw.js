@@ -128,6 +128,21 @@ function outline(cx, { boxes }, node, colour, thick) {
 }
 
 /**
+ * The ring of an element that has the focus: a canvas covers the outline of the element it is in.
+ * @param {CanvasRenderingContext2D} cx
+ * @param {Element} element
+ * @param {string} colour
+ * @param {number} width px
+ * @param {number} height px
+ */
+export function focusRing(cx, element, colour, width, height) {
+  if (!element.matches(':focus-visible')) return;
+  cx.strokeStyle = colour;
+  cx.lineWidth = 2;
+  cx.strokeRect(1, 1, width - 2, height - 2);
+}
+
+/**
  * The hatching over frames without a name.
  * @param {CanvasRenderingContext2D} cx
  * @param {string} colour

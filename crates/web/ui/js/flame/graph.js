@@ -7,7 +7,7 @@
 
 import { h } from '../dom.js';
 import { paint } from '../theme.js';
-import { draw, hatching } from './draw.js';
+import { draw, focusRing, hatching } from './draw.js';
 import { Cuts, Ruler } from './label.js';
 import { Outline } from './outline.js';
 import { Boxes, ROW, boxAt, collect, heightOf, rowTop } from './scene.js';
@@ -222,6 +222,7 @@ export class FlameGraph {
       frames: this.#frames, tree: this.#tree, boxes: this.#boxes, matches: this.#matches, selected: this.#selected, hovered: this.#hovered,
       zoomed: this.#zoomed, rootName: this.#rootName, ruler: this.#ruler, cuts: this.#cuts,
     }, this.#ink.paint, this.#ink.hatch, width, height);
+    focusRing(this.cx, this.element, this.#ink.paint.mark, width, height);
     if (this.#glide) this.repaint();
   }
 
@@ -246,7 +247,9 @@ export class FlameGraph {
     });
     element.addEventListener('wheel', (event) => this.#wheeled(event), { passive: false });
     element.addEventListener('keydown', (event) => this.#key(event));
+    element.addEventListener('blur', () => this.repaint());
     element.addEventListener('focus', () => {
+      this.repaint();
       if (this.#selected < 0 && this.#tree && element.matches(':focus-visible')) this.#choose(this.#zoomed);
     });
   }

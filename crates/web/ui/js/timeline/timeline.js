@@ -5,6 +5,7 @@
  */
 
 import { h } from '../dom.js';
+import { focusRing } from '../flame/draw.js';
 import { paint } from '../theme.js';
 import { clock, serverNow, span } from '../time.js';
 import { figure } from '../units.js';
@@ -80,6 +81,8 @@ export class Timeline {
 
   #listen() {
     const { element } = this;
+    element.addEventListener('focus', () => this.repaint());
+    element.addEventListener('blur', () => this.repaint());
     const local = (/** @type {MouseEvent} */ event) => event.clientX - element.getBoundingClientRect().left;
     element.addEventListener('pointerdown', (event) => {
       if (event.button !== 0) return;
@@ -172,6 +175,7 @@ export class Timeline {
     if (host) this.#area(host, y, base, ink.host, null);
     this.#area(part, y, base, ink.area, ink.mark);
     this.#overlay(ink, base, y, width);
+    focusRing(cx, this.element, ink.mark, width, height);
   }
 
   /**
