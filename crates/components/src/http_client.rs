@@ -115,7 +115,7 @@ pub enum SendError {
     #[error("the answer is longer than {MAX_ANSWER} bytes")]
     TooLong,
     /// A file with a secret cannot be read.
-    #[error("reading {path}: {source}")]
+    #[error("reading {path}")]
     SecretFile {
         /// The file.
         path: String,
@@ -145,7 +145,7 @@ pub enum SendError {
 }
 
 /// An error and its causes in a line; what a cause repeats of the error above it is left out.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

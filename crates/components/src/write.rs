@@ -34,7 +34,7 @@ use tokio::time::Instant;
 use self::arguments::Arguments;
 use self::endpoint::{Endpoint, Settings};
 use self::status::{DropReason, EndpointStatuses, Report, latency};
-use crate::http_client::BuildError;
+use crate::http_client::{BuildError, chain};
 use crate::metrics::{Histogram, Metrics, Scope};
 use crate::receiver::{Append, AppendError, MAX_PUSH_BYTES, ProfilesReceiver, Receiver};
 
@@ -77,7 +77,7 @@ impl Component for PyroscopeWrite {
                 next = args.changed() => match next {
                     Some(next) => match endpoints.apply(&next) {
                         Ok(()) => report(&cx, &endpoints, &next),
-                        Err(error) => cx.health(State::Unhealthy, format!("the old arguments stay: {error}")),
+                        Err(error) => cx.health(State::Unhealthy, format!("the old arguments stay: {}", chain(&error))),
                     },
                     None => break,
                 },

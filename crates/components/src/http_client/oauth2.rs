@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::auth::{Source, typed};
 use super::url::{ServerUrl, basic, escape, redacted};
-use super::{Answer, BuildError, Call, Client, HttpClientArguments, OAuth2, SendError};
+use super::{Answer, BuildError, Call, Client, HttpClientArguments, OAuth2, SendError, chain};
 
 /// A token is renewed this long before it ends.
 const EARLY: Duration = Duration::from_secs(10);
@@ -91,7 +91,7 @@ impl Tokens {
             headers.insert(AUTHORIZATION, basic(pair.as_bytes()).map_err(|()| SendError::Credentials)?);
         }
         let call = Call { method: Method::POST, url: self.url.clone(), headers, body: Bytes::from(body) };
-        Box::pin(self.client.send(call, WAIT)).await.map_err(|error| self.failed(error.to_string()))
+        Box::pin(self.client.send(call, WAIT)).await.map_err(|error| self.failed(chain(&error)))
     }
 
     fn read(&self, answer: &Answer) -> Result<(HeaderValue, Duration), SendError> {

@@ -43,7 +43,7 @@ type Stamps = [Option<SystemTime>; 3];
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("reading {path}: {source}")]
+    #[error("reading {path}")]
     File {
         /// The file.
         path: String,
@@ -54,7 +54,7 @@ pub enum TlsError {
     #[error("{0} holds no PEM of the kind that is needed there")]
     Pem(String),
     /// A certificate does not go with its key, or is of no use.
-    #[error("using {what}: {source}")]
+    #[error("using {what}")]
     Unusable {
         /// What was tried.
         what: &'static str,
@@ -86,7 +86,10 @@ impl Tls {
                 match make(&self.arguments, self.http2, &self.dial) {
                     Ok(client) => (made.client, made.files) = (client, files),
                     Err(error) => {
-                        tracing::warn!(%error, "files of tls_config changed and cannot be used; the old ones stay")
+                        tracing::warn!(
+                            error = super::chain(&error),
+                            "files of tls_config changed and cannot be used; the old ones stay"
+                        )
                     }
                 }
             }

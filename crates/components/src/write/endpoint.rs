@@ -132,7 +132,8 @@ impl Endpoint {
 
     /// Adds a profile. Does not block.
     pub(super) fn enqueue(&self, labels: &Labels, pprof: &Bytes) {
-        if let Some(end) = lock(&self.state).end {
+        let end = lock(&self.state).end;
+        if let Some(end) = end {
             return self.drop_profile(end.reason, pprof.len());
         }
         if self.settings().problem().is_some() {

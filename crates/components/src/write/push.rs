@@ -8,7 +8,7 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, H
 use http::{Method, StatusCode};
 
 use super::arguments::EndpointArguments;
-use crate::http_client::{Answer, BuildError, Call, Client, SendError, ServerUrl, UrlError, redacted};
+use crate::http_client::{Answer, BuildError, Call, Client, SendError, ServerUrl, UrlError, chain, redacted};
 
 /// What requests say they are from.
 const USER_AGENT: &str = concat!("pyrope/", env!("CARGO_PKG_VERSION"));
@@ -111,7 +111,7 @@ fn failed(error: &SendError) -> Failure {
         _ => Verdict::Retry,
     };
     let code = if matches!(error, SendError::Timeout(_)) { "deadline_exceeded" } else { "unavailable" };
-    Failure { message: format!("{code}: {error}"), verdict }
+    Failure { message: format!("{code}: {}", chain(error)), verdict }
 }
 
 /// What an answer means. Tried again are 408, 5xx and, when wanted, 429.
