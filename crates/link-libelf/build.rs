@@ -6,8 +6,8 @@ use std::{env, fs};
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=search_tree.c");
-    cc::Build::new().file("search_tree.c").warnings(true).cargo_metadata(false).compile("pyrope_search_tree");
-    link_behind(Path::new(&env::var("OUT_DIR").expect("set by cargo")), "libpyrope_search_tree.a");
+    cc::Build::new().file("search_tree.c").warnings(true).cargo_metadata(false).compile("eu_search_tree");
+    link_behind(Path::new(&env::var("OUT_DIR").expect("set by cargo")), "libeu_search_tree.a");
 
     // The same folders in which libbpf-sys finds libelf.a; .cargo/config.toml sets them.
     let variable = format!("LIBBPF_SYS_LIBRARY_PATH_{}", env::var("TARGET").expect("set by cargo"));

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  libelf.a ──build.rs: does it speak of ZSTD_?──▶ libzstd.a
-//!  search_tree.c ──build.rs, cc──▶ libpyrope_search_tree.a
+//!  search_tree.c ──build.rs, cc──▶ libeu_search_tree.a
 //! ```
 //!
 //! - Since elfutils 0.189 libelf reads sections compressed with zstd where it is built so (Debian 13), and its archive then needs
