@@ -306,10 +306,22 @@ test('a failure says what and why; a retry helps; the old picture stays', () => 
   assert.ok(await rows.count() > 10);
 }));
 
-test('a slow answer shows a bar, then a cancel button, and can be cancelled', () => onPage({ delay: 4000 }, async (page) => {
-  await page.getByRole('progressbar').waitFor({ timeout: 1500 });
+test('a slow answer shows a bar, then a cancel button, and can be cancelled', () => onPage({ delay: 15_000 }, async (page) => {
+  await page.addInitScript(() => {
+    window.seen = {};
+    setInterval(() => {
+      for (const part of ['bar', 'cancel']) {
+        const element = document.querySelector(`.progress-${part}`);
+        if (element && !element.hidden) window.seen[part] ??= performance.now();
+      }
+    }, 20);
+  });
+  await page.reload();
+  await page.getByRole('progressbar').waitFor();
   const cancel = page.getByRole('button', { name: 'Cancel' });
-  assert.equal(await cancel.isVisible(), false);
+  await cancel.waitFor();
+  const apart = await until(() => page.evaluate(() => window.seen.cancel - window.seen.bar), 'both were seen');
+  assert.ok(apart > 1500 && apart < 3500, `the button comes ${apart} ms after the bar`);
   await cancel.click();
   await until(async () => !(await page.getByRole('progressbar').isVisible()), 'it stops');
   await page.getByRole('heading', { name: 'Cancelled' }).waitFor();

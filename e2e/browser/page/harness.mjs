@@ -29,7 +29,7 @@ export async function onPage(options, act) {
   page.on('console', (message) => { if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text()); });
   page.on('pageerror', (error) => errors.push(String(error.stack)));
   page.on('request', (request) => { if (!request.url().startsWith(new URL(mock.url).origin)) foreign.push(request.url()); });
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(20_000);
   try {
     await page.goto(mock.url + hash);
     await act(page, mock);
@@ -58,7 +58,7 @@ export const parts = (page) => ({
 
 /** Waits until a check holds. */
 export async function until(check, what) {
-  const end = Date.now() + 8000;
+  const end = Date.now() + 20_000;
   for (;;) {
     const value = await check();
     if (value) return value;

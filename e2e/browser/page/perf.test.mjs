@@ -1,7 +1,8 @@
 /**
  * The page's budget: bytes over the wire, time until it can be used, time from answer to flame graph, time a frame takes, memory under live.
  *
- * What is measured is printed; what is asserted leaves room for a busy machine, three times the budget where time is concerned.
+ * What is measured is printed. What is asserted leaves room for a busy machine: ten times the budget where time is concerned, unless
+ * PERF_SLACK says otherwise; PERF_SLACK=1 on a quiet machine is the budget itself.
  */
 
 import assert from 'node:assert/strict';
@@ -11,7 +12,7 @@ import { closeBrowser, onPage, parts, until } from './harness.mjs';
 
 after(closeBrowser);
 
-const SLACK = Number(process.env.PERF_SLACK ?? 3);
+const SLACK = Number(process.env.PERF_SLACK ?? 10);
 
 /** Notes when a canvas first wrote text, and how long each callback of an animation frame ran. */
 const watch = () => {
