@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, PROXY_AUTHORIZATION};
-use http::{Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use self::arguments::{
@@ -41,8 +41,6 @@ use self::{auth::Credentials, dial::Dial, proxy::Proxies, redirect::Step};
 
 /// Connections that nobody uses are closed after this long.
 const IDLE: Duration = Duration::from_secs(300);
-/// The largest answer that is read, in bytes.
-const MAX_ANSWER: usize = 4 << 20;
 /// More redirects than this are a loop.
 const MAX_REDIRECTS: usize = 10;
 
@@ -69,6 +67,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+    /// As much of the answer's body is read, in bytes.
+    pub max_answer: usize,
 }
 
 /// An answer, whatever its status.
@@ -78,7 +78,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, decoded from nothing.
+    /// Its body as it came, cut off after [`Call::max_answer`].
     pub body: Bytes,
 }
 
@@ -109,11 +109,8 @@ pub enum SendError {
     #[error("{}", chain(.0))]
     Connection(hyper_util::client::legacy::Error),
     /// The answer broke off.
-    #[error("the answer broke off: {}", chain(&**.0))]
-    Body(Box<dyn std::error::Error + Send + Sync>),
-    /// The answer is longer than anything that is asked for.
-    #[error("the answer is longer than {MAX_ANSWER} bytes")]
-    TooLong,
+    #[error("the answer broke off: {}", chain(.0))]
+    Body(hyper::Error),
     /// A file with a secret cannot be read.
     #[error("reading {path}")]
     SecretFile {
@@ -231,7 +228,7 @@ impl Client {
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers;
-        self.exchange(request, uri).await
+        self.exchange(request, call.max_answer).await
     }
 
     /// The credentials of the arguments, else those within the address.
@@ -242,20 +239,23 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>, uri: &Uri) -> Result<Answer, SendError> {
-        let response = if uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
+    async fn exchange(&self, request: Request<Full<Bytes>>, max_answer: usize) -> Result<Answer, SendError> {
+        let response = if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
             let client = self.tls.lock().unwrap_or_else(PoisonError::into_inner).client()?;
             client.request(request)
         } else {
             self.plain.request(request)
         };
-        let (head, body) = response.await.map_err(SendError::Connection)?.into_parts();
-        let body = match Limited::new(body, MAX_ANSWER).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(SendError::TooLong),
-            Err(error) => return Err(SendError::Body(error)),
-        };
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        let (head, mut body) = response.await.map_err(SendError::Connection)?.into_parts();
+        let mut read = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let data = frame.map_err(SendError::Body)?.into_data().unwrap_or_default();
+            read.extend_from_slice(&data[..data.len().min(max_answer - read.len())]);
+            if read.len() == max_answer {
+                break;
+            }
+        }
+        Ok(Answer { status: head.status, headers: head.headers, body: Bytes::from(read) })
     }
 }
 

@@ -20,6 +20,8 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 
+pub use self::status::EndpointStatuses;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -33,7 +35,7 @@ use tokio::time::Instant;
 
 use self::arguments::Arguments;
 use self::endpoint::{Endpoint, Settings};
-use self::status::{DropReason, EndpointStatuses, Report, latency};
+use self::status::{DropReason, Report, latency};
 use crate::http_client::{BuildError, chain};
 use crate::metrics::{Histogram, Metrics, Scope};
 use crate::receiver::{Append, AppendError, MAX_PUSH_BYTES, ProfilesReceiver, Receiver};

@@ -16,6 +16,8 @@ use super::{Answer, BuildError, Call, Client, HttpClientArguments, OAuth2, SendE
 const EARLY: Duration = Duration::from_secs(10);
 /// How long a token is kept whose server does not say.
 const UNSAID: Duration = Duration::from_secs(300);
+/// The longest answer that a token comes in, in bytes.
+const MAX_ANSWER: usize = 1 << 20;
 /// How long to wait for a token.
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -90,7 +92,13 @@ impl Tokens {
             let pair = format!("{}:{}", escape(&self.id), escape(secret));
             headers.insert(AUTHORIZATION, basic(pair.as_bytes()).map_err(|()| SendError::Credentials)?);
         }
-        let call = Call { method: Method::POST, url: self.url.clone(), headers, body: Bytes::from(body) };
+        let call = Call {
+            method: Method::POST,
+            url: self.url.clone(),
+            headers,
+            body: Bytes::from(body),
+            max_answer: MAX_ANSWER,
+        };
         Box::pin(self.client.send(call, WAIT)).await.map_err(|error| self.failed(chain(&error)))
     }
 

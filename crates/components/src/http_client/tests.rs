@@ -29,7 +29,7 @@ fn client(text: &str) -> Client {
 
 fn call(url: &str) -> Call {
     let url = ServerUrl::parse(url).expect("it is a URL");
-    Call { method: Method::POST, url, headers: HeaderMap::new(), body: Bytes::from_static(b"hello") }
+    Call { method: Method::POST, url, headers: HeaderMap::new(), body: Bytes::from_static(b"hello"), max_answer: 100 }
 }
 
 async fn send(client: &Client, url: &str) -> Result<Answer, SendError> {
@@ -248,6 +248,13 @@ async fn no_token_is_a_failure_that_names_the_place() {
     let error = send(&client(&text), &server.url("/x")).await.expect_err("there is no token");
     let expect = format!("getting a token from {}: the answer has no access_token", server.url("/token"));
     assert_eq!(error.to_string(), expect);
+}
+
+#[tokio::test]
+async fn a_long_answer_is_cut_off() {
+    let server = Server::start(|_| answer("400 Bad Request", &"x".repeat(1 << 20))).await;
+    let answer = send(&client(""), &server.url("/")).await.expect("it answers");
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (400, 100));
 }
 
 #[tokio::test]

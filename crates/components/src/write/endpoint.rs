@@ -187,7 +187,7 @@ impl Endpoint {
                     Next::Empty => false,
                 };
                 if Instant::now() >= deadline || (flying.is_empty() && !in_time) {
-                    return self.give_up(flying.len(), reason);
+                    return self.give_up(reason);
                 }
             }
             let wake = match next {
@@ -302,18 +302,17 @@ impl Endpoint {
         }
     }
 
-    /// Drops what is left, `flying` attempts among it.
-    fn give_up(&self, flying: usize, reason: DropReason) {
-        let (waiting, bytes) = {
+    /// Drops what is left, attempts under way among it.
+    fn give_up(&self, reason: DropReason) {
+        let (waiting, (flying, mut flying_bytes)) = {
             let mut queue = lock(&self.queue);
-            let waiting = queue.close();
-            (waiting, queue.bytes())
+            (queue.close(), queue.flying())
         };
         for item in &waiting {
             self.drop_profile(reason, item.pprof.len());
         }
         for _ in 0..flying {
-            self.drop_profile(reason, bytes / flying);
+            self.drop_profile(reason, std::mem::take(&mut flying_bytes));
         }
         let left = waiting.len() + flying;
         if left > 0 {

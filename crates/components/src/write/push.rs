@@ -14,6 +14,8 @@ use crate::http_client::{Answer, BuildError, Call, Client, SendError, ServerUrl,
 const USER_AGENT: &str = concat!("pyrope/", env!("CARGO_PKG_VERSION"));
 /// The path of the one method.
 const METHOD: &str = "/push.v1.PusherService/Push";
+/// As much of an answer is read, in bytes; a success is empty.
+const MAX_ANSWER: usize = 64 << 10;
 /// As much of an error's text is kept, in bytes.
 const MAX_MESSAGE: usize = 2_048;
 /// A server that asks for a longer pause gets this one: by then profiles are too old for it anyway.
@@ -76,7 +78,7 @@ impl Target {
             Ok(url) => url.clone(),
             Err(error) => return Err(Failure { message: error.to_string(), verdict: Verdict::Final }),
         };
-        let call = Call { method: Method::POST, url, headers: self.headers.clone(), body };
+        let call = Call { method: Method::POST, url, headers: self.headers.clone(), body, max_answer: MAX_ANSWER };
         match self.client.send(call, self.timeout).await {
             Ok(answer) => judge(&answer, self.retry_429, SystemTime::now()),
             Err(error) => Err(failed(&error)),
@@ -171,9 +173,9 @@ fn body(answer: &Answer) -> Vec<u8> {
     if answer.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip") {
         let decoder = flate2::read::GzDecoder::new(&answer.body[..]);
         // A message that breaks off is still better than none.
-        let _ = decoder.take(4 * MAX_MESSAGE as u64).read_to_end(&mut plain);
+        let _ = decoder.take(MAX_ANSWER as u64).read_to_end(&mut plain);
     } else {
-        plain.extend_from_slice(&answer.body[..answer.body.len().min(4 * MAX_MESSAGE)]);
+        plain.extend_from_slice(&answer.body);
     }
     plain
 }

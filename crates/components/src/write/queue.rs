@@ -46,6 +46,8 @@ pub(super) struct Queue {
     numbers: u64,
     bytes: usize,
     flying: usize,
+    /// Bytes in gzip of those in flight.
+    flying_bytes: usize,
     hold: Option<Instant>,
     closed: bool,
     max_profiles: usize,
@@ -71,6 +73,7 @@ impl Queue {
             numbers: 0,
             bytes: 0,
             flying: 0,
+            flying_bytes: 0,
             hold: None,
             closed: false,
             max_profiles,
@@ -118,6 +121,7 @@ impl Queue {
         match due.and_then(|number| self.waiting.remove(&number)) {
             Some(item) => {
                 self.flying += 1;
+                self.flying_bytes += item.pprof.len();
                 Next::Item(Box::new(item))
             }
             None => self.waiting.values().map(|item| item.due).min().map_or(Next::Empty, Next::At),
@@ -127,14 +131,19 @@ impl Queue {
     /// A profile that was taken is done with.
     pub(super) fn landed(&mut self, item: &Item) {
         self.bytes -= item.cost();
-        self.flying -= 1;
+        self.landed_or_back(item);
     }
 
     /// A profile that was taken is to be tried again, not before `due`.
     pub(super) fn put_back(&mut self, mut item: Item, due: Instant) {
-        self.flying -= 1;
+        self.landed_or_back(&item);
         item.due = due;
         self.waiting.insert(item.number, item);
+    }
+
+    fn landed_or_back(&mut self, item: &Item) {
+        self.flying -= 1;
+        self.flying_bytes -= item.pprof.len();
     }
 
     /// Nothing is to be tried before `until`, unless that is sooner than what was said before.
@@ -153,6 +162,11 @@ impl Queue {
         let items: Vec<Item> = std::mem::take(&mut self.waiting).into_values().collect();
         self.bytes -= items.iter().map(Item::cost).sum::<usize>();
         items
+    }
+
+    /// How many are in flight, and their bytes in gzip.
+    pub(super) fn flying(&self) -> (usize, usize) {
+        (self.flying, self.flying_bytes)
     }
 
     /// How many there are, those in flight included.

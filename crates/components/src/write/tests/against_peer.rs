@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::peer::Peer;
+use super::peer::{Peer, promtext};
 use super::*;
 
 /// Sends one profile to a peer with a script and returns both when the profile is sent or dropped.
@@ -348,4 +348,40 @@ async fn an_endpoint_that_left_the_configuration_sends_what_it_has() {
 
 fn unused_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn prometheus_reads_the_metrics_in_both_formats() {
+    let peer = Peer::start("ok", &[]);
+    let write = Running::start(&endpoint(&peer.url(), "")).await;
+    let scope = write.metrics.component("pyroscope.ebpf.x", "/");
+    let fanout = crate::receiver::Fanout::new(&scope, vec![write.receiver.clone()]);
+    fanout.append([profile("a")].into_iter().collect()).await.expect("it is taken");
+    eventually!(write.status().sent_profiles == 1);
+
+    let text = families(&promtext("text", &write.metrics.text()));
+    let expect = [
+        "pyrope_write_dropped_profiles_by_reason_total counter 8",
+        "pyroscope_fanout_latency histogram 14",
+        "pyroscope_forwarded_entries_total counter 1",
+        "pyroscope_write_dropped_bytes_total counter 1",
+        "pyroscope_write_dropped_profiles_total counter 1",
+        "pyroscope_write_latency histogram 42",
+        "pyroscope_write_retries_total counter 1",
+        "pyroscope_write_sent_bytes_total counter 1",
+        "pyroscope_write_sent_profiles_total counter 1",
+    ];
+    assert_eq!(text.lines().collect::<Vec<_>>(), expect);
+    let open = families(&promtext("openmetrics", &write.metrics.openmetrics()));
+    assert_eq!(open, text.replace("_total counter", " counter"));
+}
+
+/// Name, type and number of samples of each family.
+fn families(read: &Json) -> String {
+    let families = read["families"].as_array().expect("it is a list").iter().map(|family| {
+        let text = |field: &str| family[field].as_str().unwrap_or_default().to_owned();
+        let samples = family["samples"].as_array().map_or(0, Vec::len);
+        format!("{} {} {samples}\n", text("name"), text("type"))
+    });
+    families.collect()
 }

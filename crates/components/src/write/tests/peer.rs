@@ -63,6 +63,17 @@ impl Drop for Peer {
     }
 }
 
+/// The families that Prometheus's own parsers read in a page of metrics.
+pub(super) fn promtext(format: &str, page: &str) -> Json {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("metrics");
+    std::fs::write(&file, page).unwrap();
+    let read = Command::new(program()).args(["promtext", "--format", format]).arg(&file).output().unwrap();
+    let text = String::from_utf8(read.stdout).unwrap();
+    assert!(read.status.success(), "{text}\n{}\n{page}", String::from_utf8_lossy(&read.stderr));
+    serde_json::from_str(&text).unwrap()
+}
+
 fn program() -> &'static Path {
     static BUILT: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, program) = BUILT.get_or_init(|| {
