@@ -6,53 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use profile::ProfileType;
 use rusqlite::{Connection, params};
 
-use crate::codec::{Damaged, compress, decompress};
+use crate::codec::{Damaged, compress};
 use crate::dictionary::{Dictionary, Mark};
 use crate::range::TimeRange;
 use crate::schema;
-use crate::series::{Series, SeriesTable};
+use crate::series::SeriesTable;
 use crate::window::Window;
 
-/// Why a partition could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FileError {
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    #[error(transparent)]
-    Damaged(#[from] Damaged),
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
+mod error;
+mod files;
+mod load;
 
-impl FileError {
-    /// Whether the file itself is at fault, and will be the next time as well.
-    pub(crate) fn is_damage(&self) -> bool {
-        match self {
-            Self::Damaged(_) => true,
-            Self::Sqlite(error) => {
-                matches!(
-                error.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
-            ) || matches!(error, rusqlite::Error::InvalidColumnType(..))
-                // "no such table": the file was emptied or is another program's.
-                || matches!(error, rusqlite::Error::SqlInputError { .. })
-            }
-            Self::Io(_) => false,
-        }
-    }
-
-    /// Whether there was no room to write.
-    pub(crate) fn is_full(&self) -> bool {
-        match self {
-            Self::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
-            Self::Io(error) => error.kind() == io::ErrorKind::StorageFull,
-            Self::Damaged(_) => false,
-        }
-    }
-}
+pub(crate) use self::error::FileError;
+use self::files::{beside, file_name};
+pub(crate) use self::files::{first_time, remove_files, set_aside};
 
 /// What a file in the folder turned out to be.
 pub(crate) enum Found {
@@ -353,42 +322,6 @@ impl Partition {
         result
     }
 
-    fn load_series(&self) -> Result<SeriesTable, FileError> {
-        self.with_reader(|connection| {
-            let mut table = SeriesTable::default();
-            let mut list = connection.prepare("SELECT id, profile_type FROM series ORDER BY id")?;
-            let mut labels = connection.prepare("SELECT name, value FROM labels WHERE series = ?")?;
-            let mut rows = list.query([])?;
-            while let Some(row) = rows.next()? {
-                let id: u32 = row.get(0)?;
-                let profile_type = row.get_ref(1)?.as_str().map_err(|_| Damaged("series"))?;
-                let profile_type = ProfileType::parse(profile_type).map_err(|_| Damaged("series"))?;
-                let pairs = labels.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                let pairs = pairs.collect::<rusqlite::Result<Vec<(String, String)>>>()?;
-                let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-                if table.intern(Series::new(pairs, profile_type)) != id {
-                    return Err(Damaged("series").into());
-                }
-            }
-            Ok(table)
-        })
-    }
-
-    fn load_dictionary(&self) -> Result<Dictionary, FileError> {
-        self.with_reader(|connection| {
-            let mut dictionary = Dictionary::new();
-            let mut growth = Vec::new();
-            let mut statement = connection.prepare("SELECT growth FROM windows ORDER BY id")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let blob = row.get_ref(0)?.as_blob().map_err(|_| Damaged("dictionary"))?;
-                decompress(blob, &mut growth, "dictionary")?;
-                dictionary.grow(&growth)?;
-            }
-            Ok(dictionary)
-        })
-    }
-
     /// Bytes that its tables take in memory, about.
     pub(crate) fn heap(&self) -> usize {
         read(&self.dictionary).as_ref().map_or(0, Dictionary::heap)
@@ -428,40 +361,4 @@ struct Summary {
     application_id: i64,
     version: i64,
     tables: i64,
-}
-
-/// The name of the file whose first window is at `time`.
-pub(crate) fn file_name(time: i64) -> String {
-    format!("profiles-{time:013}.sqlite")
-}
-
-/// The number in a file's name; none when it is not the name of a partition.
-pub(crate) fn first_time(name: &str) -> Option<i64> {
-    name.strip_prefix("profiles-")?.strip_suffix(".sqlite")?.parse().ok()
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-/// Deletes a database file and what SQLite keeps beside it. One that is not there is deleted already.
-pub(crate) fn remove_files(path: &Path) {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        let path = beside(path, suffix);
-        if let Err(error) = fs::remove_file(&path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %path.display(), error = %error, "a file of the store cannot be deleted");
-        }
-    }
-}
-
-/// Renames a database file to `*.damaged` and drops its log.
-pub(crate) fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let aside = beside(path, ".damaged");
-    fs::rename(path, &aside)?;
-    remove_files(path);
-    Ok(aside)
 }
