@@ -125,6 +125,7 @@ impl Component for PyroscopeEbpf {
             forward.batch(batch).await;
         }
         _ = closing.await;
+        status.log_the_account();
         if let Some(sessions) = &sessions {
             sessions.remove(&status);
         }
@@ -268,6 +269,23 @@ pub struct SessionStatus {
 }
 
 impl SessionStatus {
+    /// Where every sample went, as one line of the log: the last word of a session.
+    fn log_the_account(&self) {
+        let account = &self.accounts;
+        let filtered: u64 = Filtered::ALL.iter().map(|reason| account.filtered(*reason)).sum();
+        let lost: u64 = Lost::ALL.iter().map(|reason| account.lost(*reason)).sum();
+        tracing::info!(
+            component_id = self.id,
+            taken = account.taken(),
+            delivered = account.delivered(),
+            open = account.open(),
+            filtered,
+            lost,
+            balances = account.balances(),
+            "profiling session ended"
+        );
+    }
+
     /// Samples a second and CPU, and how many targets it has.
     pub fn rate_and_targets(&self) -> (u32, usize) {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)

@@ -52,6 +52,7 @@ impl Case {
                 Value::Array(errors) if name == "errors" => {
                     expected.extend(errors.iter().map(|error| Line::new(name, plain(error))));
                 }
+                series if op == "labels" && name == "series" => expected.extend(super::labels::expected(series)),
                 // What a failure printed besides its errors is compared only for tokens, which go on after one.
                 _ if name == "output" && !ok && op != "tokens" => {}
                 value => expected.push(Line::new(name, plain(value))),

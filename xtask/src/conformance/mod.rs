@@ -6,6 +6,7 @@
 
 mod case;
 mod differences;
+mod labels;
 mod operations;
 mod relabel;
 

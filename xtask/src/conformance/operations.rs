@@ -4,7 +4,7 @@ use lang::conformance::{self, Answer};
 
 use super::{
     case::{Case, Line},
-    relabel,
+    labels, relabel,
 };
 
 /// Our answer, sorted by field; an error for an operation that we do not have.
@@ -14,6 +14,7 @@ pub(super) fn answer(case: &Case) -> Result<Vec<Line>, String> {
         "tokens" => language(case, conformance::tokens)?,
         "fmt" => language(case, conformance::format)?,
         "relabel" => relabel::answer(case)?,
+        "labels" => labels::answer(case)?,
         other => return Err(format!("there is no operation {other:?} here")),
     };
     lines.sort_by(|a, b| a.field.cmp(&b.field));

@@ -19,6 +19,8 @@ pub(super) fn answer(case: &Case) -> Result<Vec<Line>, String> {
     let source = Source::new("in.alloy", format!("targets = {targets}\n{rules}\n"));
     let (ok, mut lines) = match relabel(&source) {
         Ok(output) => (true, vec![Line::new("output", output.to_string())]),
+        // Places are those of our own file around the rules: told only to a case that asks for them.
+        Err(_) if case.fields.get("errors").is_none() => (false, Vec::new()),
         Err(errors) => (false, errors.into_iter().map(|error| Line::new("errors", error)).collect()),
     };
     lines.push(Line::new("ok", ok.to_string()));

@@ -1,0 +1,209 @@
+//! `pyrope run`: from start to a flushed end.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use components::ebpf::Sessions;
+use components::metrics::Metrics;
+use components::profiler::Profiler;
+use components::store::Stores;
+use components::write::status::EndpointStatuses;
+use graph::{Applied, Blocks, Controller, LogFormat, LogLevel, Services, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::Run;
+use crate::configuration;
+use crate::logging::Logging;
+use crate::process;
+use crate::serve::{self, Parts};
+use crate::status::Usage;
+
+/// Threads that run components. They only wait and hand over; what computes has threads of its own.
+const WORKERS: usize = 2;
+/// How long components may take to stop.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Runs until told to stop.
+pub fn run(args: &Run) -> anyhow::Result<()> {
+    configuration::check_format(&args.upstream.format)?;
+    let logging = Logging::install();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "pyrope is starting");
+    process::raise_open_files();
+    for flag in args.upstream.without_effect() {
+        tracing::warn!(flag, "this flag is accepted but has no effect");
+    }
+    let listener = TcpListener::bind(&args.listen).with_context(|| {
+        format!("cannot listen on {}: choose another address with --server.http.listen-addr", args.listen)
+    })?;
+    let storage = storage_path(args.storage.as_deref());
+    let profiler = Arc::new(Profiler::default());
+    // Loading the kernel side takes longest, so it begins before anything else is there.
+    let loading = args.path.is_none().then(|| {
+        let profiler = Arc::clone(&profiler);
+        std::thread::Builder::new().name("load".into()).spawn(move || profiler.engine().map(drop))
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(16)
+        .thread_keep_alive(Duration::from_secs(5))
+        .thread_name("graph")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let result = runtime.block_on(async {
+        let running = Running::new(args, &logging, storage, Arc::clone(&profiler));
+        let web = serve::start(listener, args, &running.parts)?;
+        if let Some(loading) = loading {
+            let loading = loading.context("cannot start a thread")?;
+            let loaded = tokio::task::spawn_blocking(move || loading.join()).await.context("loading was cut off")?;
+            if let Ok(Err(error)) = loaded {
+                bail!("{error}");
+            }
+        }
+        running.first_load().await?;
+        running.until_told().await?;
+        running.controller.shutdown().await;
+        let profiler = Arc::clone(&running.profiler);
+        tokio::task::spawn_blocking(move || profiler.stop()).await.context("the engine did not stop")?;
+        tokio::task::spawn_blocking(move || web.stop()).await.context("the web server did not stop")?;
+        Ok(())
+    });
+    // A look-up that hangs in the system must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    tracing::info!("pyrope has stopped");
+    result
+}
+
+fn storage_path(given: Option<&Path>) -> PathBuf {
+    if let Some(path) = given {
+        return path.to_owned();
+    }
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from("/var/lib/pyrope");
+    }
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    state.or_else(home).unwrap_or_else(|| PathBuf::from(".")).join("pyrope")
+}
+
+/// Follows the config blocks.
+struct Apply(Logging);
+
+impl Blocks for Apply {
+    fn logging(&self, logging: &graph::Logging) {
+        let level = match logging.level {
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warn => "warn",
+            LogLevel::Error => "error",
+        };
+        self.0.set(level, if logging.format == LogFormat::Json { "json" } else { "logfmt" });
+    }
+}
+
+/// What runs, and what it was started with.
+struct Running {
+    path: Option<PathBuf>,
+    listen: String,
+    controller: Controller,
+    profiler: Arc<Profiler>,
+    parts: Arc<Parts>,
+    _metrics: components::metrics::Scope,
+}
+
+impl Running {
+    fn new(args: &Run, logging: &Logging, storage: PathBuf, profiler: Arc<Profiler>) -> Self {
+        let metrics = Metrics::new();
+        let own_metrics = process::metrics(&metrics);
+        let stores = Arc::new(Stores::default());
+        let sessions = Arc::new(Sessions::default());
+        let endpoints = EndpointStatuses::new();
+        let services = Services::default()
+            .with(Arc::clone(&profiler))
+            .with(Arc::new(metrics.clone()))
+            .with(Arc::clone(&stores))
+            .with(Arc::clone(&sessions))
+            .with(Arc::new(endpoints.clone()));
+        let vocabulary = configuration::vocabulary(args.stability);
+        let mut settings = Settings::new(vocabulary, services, storage, Arc::new(Apply(logging.clone())));
+        settings.grace = GRACE;
+        let controller = Controller::start(settings);
+        let parts = Arc::new(Parts {
+            controller: controller.clone(),
+            metrics,
+            stores,
+            sessions,
+            endpoints,
+            profiler: Arc::clone(&profiler),
+            usage: Arc::new(Usage::start()),
+            path: args.path.clone(),
+            notice: std::sync::OnceLock::new(),
+        });
+        Self {
+            path: args.path.clone(),
+            listen: args.listen.clone(),
+            controller,
+            profiler,
+            parts,
+            _metrics: own_metrics,
+        }
+    }
+
+    async fn first_load(&self) -> anyhow::Result<()> {
+        let sources = configuration::sources(self.path.as_deref())?;
+        let outcome = self.controller.load(sources).await;
+        configuration::print(&outcome.diagnostics);
+        if outcome.applied != Applied::Fully {
+            bail!("could not perform the initial load successfully");
+        }
+        match &self.path {
+            Some(path) => tracing::info!(config = %path.display(), "pyrope is running"),
+            None => tracing::info!(page = format!("http://{}", self.listen), "pyrope is running: open the page"),
+        }
+        Ok(())
+    }
+
+    /// Obeys signals until one asks to stop.
+    async fn until_told(&self) -> anyhow::Result<()> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        let mut hangup = listen(SignalKind::hangup())?;
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut tick = tokio::time::interval(Duration::from_secs(10));
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => { _ = reload(&self.controller, self.path.as_deref()).await; }
+                _ = interrupt.recv() => return Ok(()),
+                _ = terminate.recv() => return Ok(()),
+                _ = tick.tick() => self.parts.usage.tick(),
+            }
+        }
+    }
+}
+
+/// Reads the configuration again and applies it. An error leaves what runs as it is, and says why.
+pub async fn reload(controller: &Controller, path: Option<&Path>) -> Result<(), String> {
+    let result = try_reload(controller, path).await;
+    match &result {
+        Ok(()) => tracing::info!("config reloaded"),
+        Err(error) => tracing::error!(err = error, "failed to reload config"),
+    }
+    result
+}
+
+async fn try_reload(controller: &Controller, path: Option<&Path>) -> Result<(), String> {
+    let sources = configuration::sources(path).map_err(|error| format!("{error:#}"))?;
+    let outcome = controller.load(sources).await;
+    configuration::print(&outcome.diagnostics);
+    let errors: Vec<_> = outcome.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+    match errors.as_slice() {
+        [] => Ok(()),
+        [only] => Err(format!("error during the initial load: {only}")),
+        [first, rest @ ..] => {
+            Err(format!("error during the initial load: {first} (and {} more diagnostics)", rest.len()))
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Every sample that was taken is somewhere, as the receiver counts it.
+
+use e2e::peer::wait_for;
+use e2e::wait::until;
+use e2e::{Agent, Peer, Workload, configuration};
+
+/// A number of the line with which a session ends.
+fn last_word(log: &str, field: &str) -> u64 {
+    let line =
+        log.lines().find(|line| line.contains("profiling session ended")).expect("the session said its last word");
+    let word = line.split_whitespace().find_map(|word| word.strip_prefix(field)?.strip_prefix('='));
+    word.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("no {field} in {line}"))
+}
+
+#[test]
+fn taken_is_delivered_filtered_or_lost_and_the_receiver_agrees() {
+    let peer = Peer::serve(&["--limits", "real"]);
+    let agent = Agent::run(&configuration(".*/(c-recurse|go-default)", &peer.url, "collect_interval = \"1s\""));
+    let first = Workload::start("c-recurse", &["--seconds", "60"]);
+    let second = Workload::start("go-default", &["--seconds", "60"]);
+    until("samples are delivered", 20, || {
+        agent.metric("pyrope_ebpf_samples_delivered_total", "").filter(|delivered| *delivered >= 300.0)
+    });
+    let (status, log) = agent.stop();
+    drop((first, second));
+    assert!(status.success(), "{log}");
+    let [taken, delivered, open, filtered, lost] =
+        ["taken", "delivered", "open", "filtered", "lost"].map(|field| last_word(&log, field));
+    assert_eq!(taken, delivered + filtered + lost, "{log}");
+    assert_eq!(open, 0, "{log}");
+    assert_eq!(lost, 0, "{log}");
+    let profiles = peer.recorded("profile");
+    let received: u64 = profiles.iter().filter_map(|profile| profile["sum_over_period"].as_u64()).sum();
+    assert_eq!(received, delivered, "what was flushed at the end arrived too");
+}
+
+#[test]
+fn a_busy_program_is_sampled_at_the_rate() {
+    let peer = Peer::serve(&[]);
+    let workload = Workload::start("c-recurse", &["--seconds", "60"]);
+    let agent = Agent::run(&configuration(".*/c-recurse", &peer.url, "collect_interval = \"1s\""));
+    wait_for(&peer, "service_name", "c-recurse", 20, |profiles| !profiles.is_empty());
+    let sampled = || -> u64 {
+        let profiles = peer.profiles("service_name", "c-recurse");
+        profiles.iter().filter_map(|profile| profile["sum_over_period"].as_u64()).sum()
+    };
+    // Between two moments just after a push, so that no interval is cut.
+    let mark = || {
+        let before = peer.profiles("service_name", "c-recurse").len();
+        wait_for(&peer, "service_name", "c-recurse", 20, |profiles| profiles.len() > before);
+        (sampled(), workload.cpu_seconds())
+    };
+    let (samples_before, cpu_before) = mark();
+    until("ten seconds of CPU time are used", 60, || (workload.cpu_seconds() - cpu_before > 10.0).then_some(()));
+    let (samples, cpu) = mark();
+    let ratio = (samples - samples_before) as f64 / ((cpu - cpu_before) * 97.0);
+    assert!((0.98..=1.02).contains(&ratio), "sampled {ratio:.3} of what 97 Hz of its CPU time are");
+    drop(agent);
+}
+
+#[test]
+fn nothing_is_left_in_the_kernel() {
+    let ours = || {
+        let output = std::process::Command::new("bpftool").args(["prog", "show"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).matches("sample_cpu").count()
+    };
+    let before = ours();
+    let peer = Peer::serve(&[]);
+    let agent = Agent::run(&configuration(".*/c-recurse", &peer.url, ""));
+    until("sampling runs", 10, || (ours() > before).then_some(()));
+    agent.stop();
+    until("the programs are gone", 10, || (ours() == before).then_some(()));
+}

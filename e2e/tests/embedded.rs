@@ -1,0 +1,120 @@
+//! Without a configuration: the host, its database, its page's API.
+
+use std::process::Command;
+use std::time::Duration;
+
+use e2e::wait::until;
+use e2e::{Agent, Workload, peer};
+use serde_json::Value;
+
+fn query(agent: &Agent, arguments: &[&str]) -> (bool, Vec<Value>) {
+    let output = Command::new(peer::binary())
+        .args(arguments)
+        .args(["--url", &format!("http://{}", agent.address)])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.success(), text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+#[test]
+fn a_function_of_a_running_program_is_found_by_name_in_two_seconds() {
+    let workload = Workload::start("cpp-names", &["--seconds", "60"]);
+    let agent = Agent::with(None, &[], &[]);
+    let deadline = agent.started + Duration::from_secs(10);
+    until("the flame graph names the function", 10, || {
+        let (_, lines) = query(
+            &agent,
+            &["query", "--protocol", "connect", "--selector", r#"{service_name="cpp-names"}"#, "flamegraph"],
+        );
+        lines.iter().any(|line| line.to_string().contains("shop::checkout")).then_some(())
+    });
+    assert!(std::time::Instant::now() < deadline);
+    drop(workload);
+    agent.stop();
+}
+
+#[test]
+fn every_client_gets_the_same_answers() {
+    let workload = Workload::start("c-recurse", &["--seconds", "90"]);
+    let agent = Agent::with(None, &[], &[]);
+    // A closed interval, so that the answers stand still.
+    until("an interval is stored", 40, || {
+        let status: Value = serde_json::from_str(&agent.get("/api/v0/agent/status").body).ok()?;
+        status["store"]["newest_ms"].as_i64().filter(|newest| *newest > 0)
+    });
+    drop(workload);
+    let end = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    let (start, end) = ((end - 600_000).to_string(), (end - 1_000).to_string());
+    let (fine, lines) = query(
+        &agent,
+        &[
+            "query",
+            "--protocol",
+            "all",
+            "--selector",
+            r#"{service_name="c-recurse"}"#,
+            "--start",
+            &start,
+            "--end",
+            &end,
+        ],
+    );
+    assert!(fine, "{lines:#?}");
+    let (fine, lines) = query(&agent, &["matrix"]);
+    let failed: Vec<_> = lines.iter().filter(|line| line["ok"] == false).collect();
+    assert!(fine, "{failed:#?}");
+    agent.stop();
+}
+
+#[test]
+fn a_killed_agent_loses_at_most_the_interval_in_progress() {
+    let workload = Workload::start("c-recurse", &["--seconds", "120"]);
+    let agent = Agent::with(None, &[], &[]);
+    let newest = |agent: &Agent| {
+        let status: Value = serde_json::from_str(&agent.get("/api/v0/agent/status").body).ok()?;
+        status["store"]["newest_ms"].as_i64()
+    };
+    let before = until("an interval is stored", 40, || newest(&agent));
+    agent.signal(rustix::process::Signal::KILL);
+    let data = agent.folder().join("data");
+    let kept = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-a").arg(&data).arg(kept.path()).status().unwrap();
+    assert!(copied.success());
+    drop(agent);
+    let storage = format!("--storage.path={}", kept.path().join("data").display());
+    let agent = Agent::with(None, &[&storage], &[]);
+    let oldest = until("the store is back", 20, || {
+        let status: Value = serde_json::from_str(&agent.get("/api/v0/agent/status").body).ok()?;
+        status["store"]["oldest_ms"].as_i64()
+    });
+    assert!(oldest <= before, "what was stored is there");
+    drop(workload);
+    agent.stop();
+}
+
+#[test]
+fn metrics_are_read_by_prometheus() {
+    let agent = Agent::with(None, &[], &[]);
+    for accept in ["text/plain", "application/openmetrics-text"] {
+        let answer =
+            e2e::http::request(&agent.address, "GET", "/metrics", &[&format!("Accept: {accept}")], "").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("metrics");
+        std::fs::write(&file, &answer.body).unwrap();
+        let format = if accept == "text/plain" { "text" } else { "openmetrics" };
+        let output = Command::new(peer::binary()).args(["promtext", "--format", format]).arg(&file).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{format}: {text}");
+        for (name, kind) in [
+            ("pyroscope_fanout_latency", "histogram"),
+            ("pyroscope_ebpf_active_targets", "gauge"),
+            ("pyroscope_ebpf_profiling_sessions_total", "counter"),
+            ("pyroscope_ebpf_profiling_sessions_failing_total", "counter"),
+        ] {
+            let shown = if format == "openmetrics" { name.trim_end_matches("_total") } else { name };
+            assert!(text.contains(shown) && text.contains(kind), "{format}: {name} {kind}: {text}");
+        }
+    }
+    agent.stop();
+}

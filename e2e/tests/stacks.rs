@@ -1,0 +1,131 @@
+//! Programs with known stacks: each is seen with its functions by name, in every language, and every profile that
+//! arrives is valid.
+
+use e2e::peer::{share_with, wait_for};
+use e2e::{Agent, Peer, Workload, configuration};
+use serde_json::Value;
+
+fn samples(profiles: &[Value]) -> u64 {
+    profiles.iter().filter_map(|profile| profile["sum_over_period"].as_u64()).sum()
+}
+
+/// Runs a program and checks that most of its samples have this stack, root first.
+#[track_caller]
+fn check(program: &str, arguments: &[&str], demangle: &str, stack: &[&str]) {
+    let peer = Peer::serve(&["--limits", "real"]);
+    let extra = format!("collect_interval = \"1s\"\n demangle = \"{demangle}\"");
+    let agent = Agent::run(&configuration(&format!(".*/{program}"), &peer.url, &extra));
+    let workload = Workload::start(program, &[arguments, &["--seconds", "60"]].concat());
+    let profiles = wait_for(&peer, "service_name", program, 30, |profiles| samples(profiles) >= 100);
+    drop(workload);
+    let stacks: Vec<_> = profiles.iter().flat_map(|profile| peer.stacks(profile)).collect();
+    let share = share_with(&stacks, stack);
+    let common = stacks.iter().max_by_key(|(_, value)| *value).map(|(frames, _)| frames.join(";"));
+    assert!(share >= 0.85, "{stack:?} in {:.0} % of the samples; most common: {common:?}", share * 100.0);
+    for profile in &profiles {
+        assert_eq!(profile["check_error"].as_str().unwrap_or(""), "");
+        assert_eq!(profile["accepted"], true, "{profile}");
+    }
+    let (status, log) = agent.stop();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn c_by_frame_pointers() {
+    check("c-recurse", &[], "none", &["main", "descend", "descend", "descend", "busy_leaf"]);
+}
+
+#[test]
+fn nine_hundred_frames() {
+    let mut stack = vec!["descend"; 900];
+    stack.insert(0, "main");
+    check("c-deep", &[], "none", &stack);
+}
+
+#[test]
+fn a_library_loaded_while_it_runs() {
+    check("c-dlopen", &[], "none", &["main", "run_plugin", "plugin_entry", "plugin_leaf"]);
+}
+
+#[test]
+fn user_frames_below_those_of_the_kernel() {
+    check("c-syscalls", &[], "none", &["main", "syscall_loop", "issue_read", "entry_SYSCALL_64*", "do_syscall_64*"]);
+}
+
+#[test]
+fn code_made_at_run_time() {
+    check("c-perfmap", &[], "none", &["main", "call_code", "Script:outer demo.js:1", "Script:*inner demo.js:7"]);
+}
+
+#[test]
+fn cpp_simplified() {
+    let stack = [
+        "main",
+        "shop::checkout",
+        "shop::stock::Basket::total",
+        "shop::checkout()::{lambda(unsigned long)#1}::operator()",
+        "shop::Discount::operator()",
+        "shop::Receipt::~Receipt",
+        "(anonymous namespace)::burn",
+    ];
+    check("cpp-names", &[], "simplified", &stack);
+}
+
+#[test]
+fn cpp_with_templates() {
+    check(
+        "cpp-names",
+        &[],
+        "templates",
+        &["main", "shop::checkout", "shop::stock::Basket<unsigned long, 3ul>::total*"],
+    );
+}
+
+#[test]
+fn cpp_in_full() {
+    check(
+        "cpp-names",
+        &[],
+        "full",
+        &["main", "shop::checkout(shop::stock::Basket<unsigned long, 3ul> const&, unsigned long)"],
+    );
+}
+
+#[test]
+fn rust_with_legacy_names() {
+    let grind = "<names::mill::Pair<T> as names::mill::Grind>::grind";
+    check(
+        "rust-legacy",
+        &[],
+        "simplified",
+        &["names::main", "names::turn", grind, "names::mill::apply", "names::mill::call"],
+    );
+}
+
+#[test]
+fn rust_with_version_0_names() {
+    let grind = "<names::mill::Pair<> as names::mill::Grind>::grind";
+    check("rust-v0", &[], "simplified", &["names::main", "names::turn", grind]);
+}
+
+#[test]
+fn go_with_a_symbol_table() {
+    check("go-default", &[], "none", &["runtime.main", "main.main", "main.work"]);
+}
+
+#[test]
+fn go_without_a_symbol_table() {
+    let stack = ["main.main", "main.work", "main.apply[...]", "main.work.func1", "main.(*Tank).leaf"];
+    check("go-ldstripped", &[], "none", &stack);
+}
+
+#[test]
+fn go_stripped() {
+    let stack = ["main.main", "main.work", "main.apply[...]", "main.work.func1", "main.(*Tank).leaf"];
+    check("go-stripped", &[], "none", &stack);
+}
+
+#[test]
+fn go_position_independent() {
+    check("go-pie", &[], "none", &["main.main", "main.work"]);
+}
