@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  append ─▶ labels checked, stripped, external ones on top ─▶ a queue per endpoint ─▶ 4 requests at a time ─▶ server
-//!                                                              8 MiB, oldest go        again after 408, 429, 5xx
+//!                                                              bounded, oldest go      again after 408, 429, 5xx
 //! ```
 //!
 //! [`append`](crate::receiver::ProfilesReceiver::append) returns when the profiles are in the queues: a server that
@@ -23,6 +23,7 @@ mod tests;
 pub use self::status::EndpointStatuses;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -115,7 +116,8 @@ struct Endpoints {
 impl Endpoints {
     fn new(component: String, scope: Scope, statuses: EndpointStatuses) -> Self {
         let push_total = latency(&scope, "-", "push_total");
-        let writer = Writer { component: component.clone(), route: RwLock::default(), push_total };
+        let writer =
+            Writer { component: component.clone(), route: RwLock::default(), push_total, appends: AtomicU64::new(0) };
         Self { component, scope, statuses, writer: Arc::new(writer), tasks: JoinSet::new() }
     }
 
@@ -170,6 +172,8 @@ struct Writer {
     component: String,
     route: RwLock<Arc<Route>>,
     push_total: Histogram,
+    /// How many appends there were.
+    appends: AtomicU64,
 }
 
 /// Where profiles go and under which labels.
@@ -196,6 +200,7 @@ impl ProfilesReceiver for Writer {
     fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
         Box::pin(async move {
             let started = Instant::now();
+            let append = self.appends.fetch_add(1, Ordering::Relaxed);
             let route = self.route();
             if !route.open {
                 return Err(AppendError::Exited(self.component.clone()));
@@ -218,7 +223,7 @@ impl ProfilesReceiver for Writer {
                         if pprof.uncompressed > MAX_PUSH_BYTES {
                             endpoint.drop_profile(DropReason::TooLarge, pprof.gzip.len());
                         } else {
-                            endpoint.enqueue(&labels, &pprof.gzip);
+                            endpoint.enqueue(append, &labels, &pprof.gzip);
                         }
                     }
                 }

@@ -15,7 +15,7 @@ use super::arguments::EndpointArguments;
 use super::backoff::{Backoff, uuid};
 use super::message::push_request;
 use super::push::{Failure, Target, Verdict};
-use super::queue::{Item, MAX_BYTES, MAX_PROFILES, Next, Queue};
+use super::queue::{BACKLOG, BURST, Item, Next, Queue};
 use super::status::{DropReason, EndpointStatus, LastError, Report, Tally};
 use crate::http_client::BuildError;
 use crate::metrics::Scope;
@@ -104,7 +104,7 @@ impl Endpoint {
         Arc::new(Self {
             component: component.to_owned(),
             settings: Mutex::new(Arc::new(settings)),
-            queue: Mutex::new(Queue::new(MAX_PROFILES, MAX_BYTES)),
+            queue: Mutex::new(Queue::new(BACKLOG, BURST)),
             news: Notify::new(),
             state: Mutex::default(),
             tally,
@@ -130,8 +130,8 @@ impl Endpoint {
         self.news.notify_one();
     }
 
-    /// Adds a profile. Does not block.
-    pub(super) fn enqueue(&self, labels: &Labels, pprof: &Bytes) {
+    /// Adds a profile of the append of that number. Does not block.
+    pub(super) fn enqueue(&self, append: u64, labels: &Labels, pprof: &Bytes) {
         let end = lock(&self.state).end;
         if let Some(end) = end {
             return self.drop_profile(end.reason, pprof.len());
@@ -139,7 +139,7 @@ impl Endpoint {
         if self.settings().problem().is_some() {
             return self.drop_profile(DropReason::InvalidUrl, pprof.len());
         }
-        let gone = lock(&self.queue).push(Item::new(labels.clone(), pprof.clone(), uuid()));
+        let gone = lock(&self.queue).push(Item::new(append, labels.clone(), pprof.clone(), uuid()));
         if !gone.is_empty() {
             let (reason, first) = {
                 let mut state = lock(&self.state);

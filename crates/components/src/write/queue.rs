@@ -1,4 +1,8 @@
 //! The profiles that wait for one endpoint, bounded in number and bytes: when it is full, the oldest go.
+//!
+//! There are two bounds. What was appended before goes as soon as the lower one is passed. What came with the same append
+//! stays until the upper one is: a large host makes more in one interval than is worth keeping as a backlog, and a server
+//! that works takes it within a second.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +10,18 @@ use bytes::Bytes;
 use profile::Labels;
 use tokio::time::Instant;
 
-/// The most profiles that wait for an endpoint.
-pub(super) const MAX_PROFILES: usize = 4_096;
-/// The most bytes of them, profiles in flight included.
-pub(super) const MAX_BYTES: usize = 8 << 20;
+/// How much may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) profiles: usize,
+    /// Book-keeping and profiles in flight included.
+    pub(super) bytes: usize,
+}
+
+/// Above this, profiles of earlier appends go.
+pub(super) const BACKLOG: Bounds = Bounds { profiles: 4_096, bytes: 8 << 20 };
+/// Above this, those of the same append go too.
+pub(super) const BURST: Bounds = Bounds { profiles: 65_536, bytes: 64 << 20 };
 
 /// A profile on its way to one endpoint.
 #[derive(Clone, Debug)]
@@ -22,6 +34,8 @@ pub(super) struct Item {
     pub(super) since: Instant,
     /// How often it was tried.
     pub(super) attempts: u32,
+    /// Which append it came with.
+    append: u64,
     /// Its place in the queue, by age; given by the queue.
     number: u64,
     /// Not to be tried before.
@@ -50,14 +64,14 @@ pub(super) struct Queue {
     flying_bytes: usize,
     hold: Option<Instant>,
     closed: bool,
-    max_profiles: usize,
-    max_bytes: usize,
+    backlog: Bounds,
+    burst: Bounds,
 }
 
 impl Item {
-    pub(super) fn new(labels: Labels, pprof: Bytes, id: String) -> Self {
+    pub(super) fn new(append: u64, labels: Labels, pprof: Bytes, id: String) -> Self {
         let now = Instant::now();
-        Self { labels, pprof, id, since: now, attempts: 0, number: 0, due: now }
+        Self { labels, pprof, id, since: now, attempts: 0, append, number: 0, due: now }
     }
 
     /// What it takes, labels and book-keeping included.
@@ -67,7 +81,7 @@ impl Item {
 }
 
 impl Queue {
-    pub(super) fn new(max_profiles: usize, max_bytes: usize) -> Self {
+    pub(super) fn new(backlog: Bounds, burst: Bounds) -> Self {
         Self {
             waiting: BTreeMap::new(),
             numbers: 0,
@@ -76,8 +90,8 @@ impl Queue {
             flying_bytes: 0,
             hold: None,
             closed: false,
-            max_profiles,
-            max_bytes,
+            backlog,
+            burst,
         }
     }
 
@@ -89,7 +103,13 @@ impl Queue {
         if self.closed {
             return vec![item];
         }
-        while self.len() + 1 > self.max_profiles || self.bytes + cost > self.max_bytes {
+        while self.lacks_room(self.backlog, cost)
+            && let Some(oldest) = self.waiting.first_entry().filter(|oldest| oldest.get().append != item.append)
+        {
+            gone.push(oldest.remove());
+            self.bytes -= gone.last().map_or(0, Item::cost);
+        }
+        while self.lacks_room(self.burst, cost) {
             match self.waiting.pop_first() {
                 Some((_, oldest)) => {
                     self.bytes -= oldest.cost();
@@ -106,6 +126,10 @@ impl Queue {
         self.bytes += cost;
         self.waiting.insert(item.number, item);
         gone
+    }
+
+    fn lacks_room(&self, bounds: Bounds, cost: usize) -> bool {
+        self.len() + 1 > bounds.profiles || self.bytes + cost > bounds.bytes
     }
 
     /// The oldest profile that is due.
@@ -186,8 +210,14 @@ mod tests {
 
     use super::*;
 
+    /// A profile of an append of its own.
     fn item(name: &str, len: usize) -> Item {
-        Item::new(Labels::empty(), Bytes::from(vec![0; len]), name.to_owned())
+        let append = u64::from(name.as_bytes()[0]);
+        Item::new(append, Labels::empty(), Bytes::from(vec![0; len]), name.to_owned())
+    }
+
+    fn bounded(profiles: usize, bytes: usize) -> Queue {
+        Queue::new(Bounds { profiles, bytes }, Bounds { profiles, bytes })
     }
 
     fn names(items: &[Item]) -> Vec<&str> {
@@ -203,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_it_is_full() {
-        let mut queue = Queue::new(100, 3 * 1_256);
+        let mut queue = bounded(100, 3 * 1_256);
         assert!(queue.push(item("a", 1_000)).is_empty());
         assert!(queue.push(item("b", 1_000)).is_empty());
         assert!(queue.push(item("c", 1_000)).is_empty());
@@ -212,14 +242,30 @@ mod tests {
         assert_eq!((queue.len(), queue.bytes()), (0, 0));
         assert_eq!(names(&queue.push(item("e", 1))), ["e"]);
 
-        let mut queue = Queue::new(1, 1_000_000);
+        let mut queue = bounded(1, 1_000_000);
         queue.push(item("a", 1));
         assert_eq!(names(&queue.push(item("b", 1))), ["a"]);
     }
 
     #[test]
+    fn one_append_may_pass_the_lower_bound_and_not_the_upper() {
+        let bounds = |profiles| Bounds { profiles, bytes: 1_000_000 };
+        let mut queue = Queue::new(bounds(2), bounds(4));
+        queue.push(item("a1", 1));
+        queue.push(item("a2", 1));
+        assert_eq!(names(&queue.push(item("b1", 1))), ["a1"]);
+        assert_eq!(names(&queue.push(item("b2", 1))), ["a2"]);
+        assert!(queue.push(item("b3", 1)).is_empty());
+        assert!(queue.push(item("b4", 1)).is_empty());
+        assert_eq!(names(&queue.push(item("b5", 1))), ["b1"]);
+        assert_eq!(names(&queue.push(item("c1", 1))), ["b2", "b3", "b4"]);
+        assert_eq!(names(&queue.close()), ["b5", "c1"]);
+        assert_eq!(queue.bytes(), 0);
+    }
+
+    #[test]
     fn what_is_in_flight_counts_and_does_not_go() {
-        let mut queue = Queue::new(2, 1_000_000);
+        let mut queue = bounded(2, 1_000_000);
         queue.push(item("a", 1));
         queue.push(item("b", 1));
         let (a, b) = (take(&mut queue, Instant::now()), take(&mut queue, Instant::now()));
@@ -234,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_tried_again_when_due_and_oldest_first() {
-        let mut queue = Queue::new(9, 1_000_000);
+        let mut queue = bounded(9, 1_000_000);
         queue.push(item("a", 1));
         queue.push(item("b", 1));
         let now = Instant::now();
@@ -249,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_hold_stops_all_until_it_ends() {
-        let mut queue = Queue::new(9, 1_000_000);
+        let mut queue = bounded(9, 1_000_000);
         queue.push(item("a", 1));
         let now = Instant::now();
         let (soon, late) = (now + Duration::from_secs(1), now + Duration::from_secs(9));

@@ -277,11 +277,11 @@ async fn what_cannot_be_sent_before_the_end_is_counted() {
     let task = tokio::spawn(Arc::clone(&endpoint).run());
     let pprof = profile("cart");
     let pprofs = crate::receiver::Outgoing::new(pprof).pprofs();
-    (0..10).for_each(|_| endpoint.enqueue(&labels("cart"), &pprofs[0].gzip));
+    (0..10).for_each(|_| endpoint.enqueue(0, &labels("cart"), &pprofs[0].gzip));
     a_moment().await;
     endpoint.end(Instant::now() + Duration::from_millis(200), DropReason::Shutdown);
     tokio::time::timeout(Duration::from_secs(2), task).await.expect("it ends in time").expect("it does not panic");
-    endpoint.enqueue(&labels("cart"), &pprofs[0].gzip);
+    endpoint.enqueue(0, &labels("cart"), &pprofs[0].gzip);
     assert_eq!(endpoint.status().dropped, [("shutdown", 11)].into());
 }
 
