@@ -119,7 +119,7 @@ fn made_up(service: &str, time_ms: i64, random: &mut impl FnMut(u64) -> u64) -> 
                 Function { name: name.into(), system_name: "".into(), filename: filename.into(), start_line: 10 };
             let line = Line { function: builder.function(&function), line: 10 + (id % 90) as i64 };
             stack.push(builder.location(Some(binary), 0x40_0000 + id * 16, &[line]));
-            id = id * 3 + random(3) + 1;
+            id = (id * 3 + random(3) + 1) % 400;
         }
         match random(6) {
             0 => stack.push(system_call),

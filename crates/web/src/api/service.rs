@@ -19,6 +19,7 @@ use rpc::types::{
     Point, ProfileType, Series, TimeSeriesAggregationType,
 };
 use store::{Aggregation, Answer, Detail, SeriesQuery, Store, TimeRange};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::StoreName;
 use super::flamegraph::flame_graph;
@@ -79,7 +80,8 @@ impl Querier {
         query: impl FnOnce(&Store) -> Result<Answer<T>, ConnectError> + Send + 'static,
     ) -> ServiceResult<T> {
         let store = self.store(context)?;
-        let answer = tokio::task::spawn_blocking(move || query(&store)).await;
+        // A client that has gone cancels a query that has not begun.
+        let answer = AbortOnDropHandle::new(tokio::task::spawn_blocking(move || query(&store))).await;
         let answer = answer.map_err(|_| ConnectError::internal("the query ended in a panic; please report it"))??;
         let mut response = Response::new(answer.value);
         for missing in answer.missing {
