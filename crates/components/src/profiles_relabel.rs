@@ -163,8 +163,8 @@ impl Relabeler {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What becomes of one profile.
-    fn relabel(&self, state: &State, profile: &Outgoing) -> Option<Outgoing> {
+    /// What becomes of one profile. What is only shown is not counted.
+    fn relabel(&self, state: &State, profile: &Outgoing, count: bool) -> Option<Outgoing> {
         let labels = profile.labels();
         // Rules are not asked about a profile without labels.
         if labels.is_empty() {
@@ -173,11 +173,11 @@ impl Relabeler {
         let known = self.cache().get(labels);
         let after = match known {
             Some(after) => {
-                self.numbers.hits.add(1);
+                self.numbers.hits.add(u64::from(count));
                 after
             }
             None => {
-                self.numbers.misses.add(1);
+                self.numbers.misses.add(u64::from(count));
                 let after = self.evaluate(state, labels);
                 let mut cache = self.cache();
                 // Rules may have been replaced in the meantime.
@@ -215,7 +215,8 @@ impl ProfilesReceiver for Relabeler {
             }
             let state = self.state();
             let came = profiles.profiles().len();
-            let kept: Vec<_> = profiles.profiles().iter().filter_map(|profile| self.relabel(&state, profile)).collect();
+            let kept: Vec<_> =
+                profiles.profiles().iter().filter_map(|profile| self.relabel(&state, profile, true)).collect();
             self.numbers.processed.add(came as u64);
             self.numbers.written.add(kept.len() as u64);
             self.numbers.dropped.add((came - kept.len()) as u64);
@@ -228,7 +229,7 @@ impl ProfilesReceiver for Relabeler {
 
     fn show_open(&self, open: Append) {
         let state = self.state();
-        let kept: Vec<_> = open.profiles().iter().filter_map(|profile| self.relabel(&state, profile)).collect();
+        let kept: Vec<_> = open.profiles().iter().filter_map(|profile| self.relabel(&state, profile, false)).collect();
         self.fanout.show_open(open.with_profiles(kept));
     }
 

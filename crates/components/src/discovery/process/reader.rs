@@ -71,8 +71,11 @@ impl Reader {
         matches!(self.proc.visibility(), Visibility::Host | Visibility::Unknown)
     }
 
-    /// The ids of all processes, sorted.
-    pub(super) fn processes(&self) -> Result<Vec<u32>, Missing> {
+    /// The ids of all processes, sorted, to be read now.
+    pub(super) fn processes(&mut self) -> Result<Vec<u32>, Missing> {
+        if self.config.username {
+            self.passwd.refresh();
+        }
         let mut pids = self.proc.processes()?;
         pids.sort_unstable();
         Ok(pids)
@@ -135,7 +138,7 @@ fn wanted<T>(fact: &Result<T, Missing>) -> Result<&T, Missing> {
     fact.as_ref().map_err(|missing| *missing)
 }
 
-/// Names of users, read again when the file changed and a name lacks.
+/// Names of users; whether the file changed is looked at for every scan and for a name that lacks.
 #[derive(Default)]
 struct Passwd {
     users: Users,
@@ -145,13 +148,17 @@ struct Passwd {
 impl Passwd {
     fn name(&mut self, uid: u32) -> Option<Arc<str>> {
         if self.users.name(uid).is_none() {
-            let modified = fs::metadata(PASSWD).and_then(|file| file.modified()).ok();
-            if modified != self.modified {
-                self.modified = modified;
-                self.users = fs::read(PASSWD).map(|text| Users::parse(&text)).unwrap_or_default();
-            }
+            self.refresh();
         }
         self.users.name(uid).map(Arc::from)
+    }
+
+    fn refresh(&mut self) {
+        let modified = fs::metadata(PASSWD).and_then(|file| file.modified()).ok();
+        if modified != self.modified {
+            self.modified = modified;
+            self.users = fs::read(PASSWD).map(|text| Users::parse(&text)).unwrap_or_default();
+        }
     }
 }
 

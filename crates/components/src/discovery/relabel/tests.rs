@@ -98,6 +98,22 @@ fn arrays_are_compared_with_the_array_before() {
     assert_eq!(format!("{after:?}"), r#"[{name="-1", pid="1"}, {name="-3", pid="3"}, {name="-4", pid="4"}]"#);
 }
 
+/// Answers of Grafana Alloy: targets and rules in, the exported targets out.
+#[test]
+fn recorded_cases() {
+    let cases = include_str!("../../../testdata/relabel.jsonl");
+    for line in cases.lines() {
+        let case: serde_json::Value = serde_json::from_str(line).expect("a case a line");
+        let text = |name: &str| case[name].as_str().expect("a text").to_owned();
+        let given = arguments(&format!("targets = {}\n{}", text("targets"), text("rules")));
+        let output = Relabeler::default().update(&given.rule, &given.targets);
+        let output: Vec<std::collections::BTreeMap<_, _>> =
+            output.iter().map(|(_, labels)| labels.iter().collect()).collect();
+        assert_eq!(serde_json::json!(output), case["output"], "{}", text("id"));
+    }
+    assert!(cases.lines().count() >= 40);
+}
+
 /// What may happen to the input.
 #[derive(Clone, Debug)]
 enum Step {
