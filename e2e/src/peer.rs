@@ -69,9 +69,9 @@ impl Peer {
         stacks
             .iter()
             .map(|stack| {
-                let frames = stack["frames"].as_array().unwrap();
+                let frames = stack["stack"].as_array().unwrap();
                 let names = frames.iter().map(|frame| frame.as_str().unwrap().to_owned()).collect();
-                (names, stack["value"].as_i64().unwrap())
+                (names, stack["values"][0].as_i64().unwrap())
             })
             .collect()
     }

@@ -9,7 +9,7 @@ use e2e::{Agent, Peer, Workload, configuration};
 use serde_json::Value;
 
 fn samples(profiles: &[Value]) -> u64 {
-    profiles.iter().filter_map(|profile| profile["sum_over_period"].as_u64()).sum()
+    profiles.iter().filter_map(|profile| profile["sum_over_period"][0].as_u64()).sum()
 }
 
 #[test]

@@ -23,7 +23,9 @@ pub enum Command {
     Validate(Validate),
 }
 
+/// As with upstream, of a flag that is given twice the last one counts.
 #[derive(Args)]
+#[command(args_override_self = true)]
 pub struct Run {
     /// A configuration file, or a folder whose *.alloy files are one configuration.
     pub path: Option<PathBuf>,
