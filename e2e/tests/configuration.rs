@@ -10,7 +10,7 @@ use e2e::{Agent, Peer, Workload, configuration, root};
 use rustix::process::Signal;
 
 fn pyrope(arguments: &[&str]) -> Output {
-    Command::new(binary()).args(arguments).env("NO_COLOR", "1").output().unwrap()
+    Command::new(binary()).args(arguments).env("NO_COLOR", "1").output().expect("the binary runs")
 }
 
 fn stderr(output: &Output) -> String {

@@ -9,10 +9,11 @@ use serde_json::Value;
 
 fn query(agent: &Agent, arguments: &[&str]) -> (bool, Vec<Value>) {
     let output = Command::new(peer::binary())
-        .args(arguments)
+        .arg(arguments[0])
         .args(["--url", &format!("http://{}", agent.address)])
+        .args(&arguments[1..])
         .output()
-        .unwrap();
+        .expect("the peer runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.success(), text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }

@@ -7,13 +7,13 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 /// Profiles every process of a Linux host through eBPF.
 #[derive(Parser)]
 #[command(name = "pyrope", version, disable_help_subcommand = true, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run a configuration; without one, profile the whole host and show it on a page.
     Run(Box<Run>),
     /// Format a configuration.
@@ -26,131 +26,131 @@ pub enum Command {
 /// As with upstream, of a flag that is given twice the last one counts.
 #[derive(Args)]
 #[command(args_override_self = true)]
-pub struct Run {
+pub(crate) struct Run {
     /// A configuration file, or a folder whose *.alloy files are one configuration.
-    pub path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
     /// Where to serve the page, the API and the metrics.
     #[arg(long = "server.http.listen-addr", default_value = "127.0.0.1:12345", value_name = "ADDRESS")]
-    pub listen: String,
+    pub(crate) listen: String,
     /// A file whose first line is the token that requests from elsewhere must carry.
     #[arg(long = "server.http.token-file", value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
     /// Serve everything to everybody, on an address that is not loopback too.
     #[arg(long = "server.http.insecure")]
-    pub insecure: bool,
+    pub(crate) insecure: bool,
     /// Where components keep their files; /var/lib/pyrope for root, else $XDG_STATE_HOME/pyrope.
     #[arg(long = "storage.path", value_name = "FOLDER")]
-    pub storage: Option<PathBuf>,
+    pub(crate) storage: Option<PathBuf>,
     /// The least settled components to allow: experimental, public-preview or generally-available.
     #[arg(long = "stability.level", default_value = "generally-available", value_name = "LEVEL")]
-    pub stability: graph::Stability,
+    pub(crate) stability: graph::Stability,
     #[command(flatten)]
-    pub upstream: Upstream,
+    pub(crate) upstream: Upstream,
 }
 
 #[derive(Args)]
-pub struct Fmt {
+pub(crate) struct Fmt {
     /// The file; standard input without one, or with `-`.
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// Write the result to the file instead of standard output.
     #[arg(short, long)]
-    pub write: bool,
+    pub(crate) write: bool,
     /// Only say whether the file is formatted.
     #[arg(short, long)]
-    pub test: bool,
+    pub(crate) test: bool,
 }
 
 #[derive(Args)]
-pub struct Validate {
+pub(crate) struct Validate {
     /// A configuration file, or a folder whose *.alloy files are one configuration.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The least settled components to allow: experimental, public-preview or generally-available.
     #[arg(long = "stability.level", default_value = "generally-available", value_name = "LEVEL")]
-    pub stability: graph::Stability,
+    pub(crate) stability: graph::Stability,
     #[command(flatten)]
-    pub format: Format,
+    pub(crate) format: Format,
     /// Allow community components; there are none.
     #[arg(long = "feature.community-components.enabled", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub community: Option<bool>,
+    pub(crate) community: Option<bool>,
 }
 
 /// Flags about configuration formats, of which there is one.
 #[derive(Args)]
-pub struct Format {
+pub(crate) struct Format {
     #[arg(long = "config.format", default_value = "alloy", hide = true)]
-    pub format: String,
+    pub(crate) format: String,
     #[arg(long = "config.bypass-conversion-errors", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub bypass: Option<bool>,
+    pub(crate) bypass: Option<bool>,
     #[arg(long = "config.extra-args", hide = true)]
-    pub extra: Option<String>,
+    pub(crate) extra: Option<String>,
 }
 
 /// Flags that Alloy has and that change nothing here; accepted, so that its start scripts work.
 #[derive(Args)]
-pub struct Upstream {
+pub(crate) struct Upstream {
     #[command(flatten)]
-    pub format: Format,
+    pub(crate) format: Format,
     #[arg(long = "server.http.memory-addr", hide = true)]
-    pub memory_addr: Option<String>,
+    pub(crate) memory_addr: Option<String>,
     #[arg(long = "server.http.ui-path-prefix", hide = true)]
-    pub ui_path_prefix: Option<String>,
+    pub(crate) ui_path_prefix: Option<String>,
     #[arg(long = "server.http.enable-pprof", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub enable_pprof: Option<bool>,
+    pub(crate) enable_pprof: Option<bool>,
     #[arg(long = "server.http.disable-support-bundle", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub disable_support_bundle: Option<bool>,
+    pub(crate) disable_support_bundle: Option<bool>,
     #[arg(long = "disable-reporting", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub disable_reporting: Option<bool>,
+    pub(crate) disable_reporting: Option<bool>,
     #[arg(long = "feature.community-components.enabled", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub community: Option<bool>,
+    pub(crate) community: Option<bool>,
     #[arg(long = "feature.component-shutdown-deadline", default_value = "10m", hide = true)]
-    pub shutdown_deadline: String,
+    pub(crate) shutdown_deadline: String,
     #[arg(long = "feature.prometheus.direct-fanout.enabled", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub direct_fanout: Option<bool>,
+    pub(crate) direct_fanout: Option<bool>,
     #[arg(long = "feature.prometheus.metric-validation-scheme", hide = true)]
-    pub metric_validation: Option<String>,
+    pub(crate) metric_validation: Option<String>,
     #[arg(long = "server.http.enable-graphql", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub graphql: Option<bool>,
+    pub(crate) graphql: Option<bool>,
     #[arg(long = "server.http.enable-graphql-playground", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub graphql_playground: Option<bool>,
+    pub(crate) graphql_playground: Option<bool>,
     #[arg(long = "cluster.enabled", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, hide = true)]
-    pub cluster_enabled: Option<bool>,
+    pub(crate) cluster_enabled: Option<bool>,
     #[arg(long = "cluster.node-name", hide = true)]
-    pub cluster_node_name: Option<String>,
+    pub(crate) cluster_node_name: Option<String>,
     #[arg(long = "cluster.advertise-address", hide = true)]
-    pub cluster_advertise_address: Option<String>,
+    pub(crate) cluster_advertise_address: Option<String>,
     #[arg(long = "cluster.advertise-interfaces", hide = true)]
-    pub cluster_advertise_interfaces: Option<String>,
+    pub(crate) cluster_advertise_interfaces: Option<String>,
     #[arg(long = "cluster.join-addresses", hide = true)]
-    pub cluster_join_addresses: Option<String>,
+    pub(crate) cluster_join_addresses: Option<String>,
     #[arg(long = "cluster.discover-peers", hide = true)]
-    pub cluster_discover_peers: Option<String>,
+    pub(crate) cluster_discover_peers: Option<String>,
     #[arg(long = "cluster.rejoin-interval", hide = true)]
-    pub cluster_rejoin_interval: Option<String>,
+    pub(crate) cluster_rejoin_interval: Option<String>,
     #[arg(long = "cluster.max-join-peers", hide = true)]
-    pub cluster_max_join_peers: Option<String>,
+    pub(crate) cluster_max_join_peers: Option<String>,
     #[arg(long = "cluster.name", hide = true)]
-    pub cluster_name: Option<String>,
+    pub(crate) cluster_name: Option<String>,
     #[arg(long = "cluster.enable-tls", num_args = 0..=1, default_missing_value = "true", hide = true)]
-    pub cluster_enable_tls: Option<bool>,
+    pub(crate) cluster_enable_tls: Option<bool>,
     #[arg(long = "cluster.tls-ca-path", hide = true)]
-    pub cluster_tls_ca_path: Option<String>,
+    pub(crate) cluster_tls_ca_path: Option<String>,
     #[arg(long = "cluster.tls-cert-path", hide = true)]
-    pub cluster_tls_cert_path: Option<String>,
+    pub(crate) cluster_tls_cert_path: Option<String>,
     #[arg(long = "cluster.tls-key-path", hide = true)]
-    pub cluster_tls_key_path: Option<String>,
+    pub(crate) cluster_tls_key_path: Option<String>,
     #[arg(long = "cluster.tls-server-name", hide = true)]
-    pub cluster_tls_server_name: Option<String>,
+    pub(crate) cluster_tls_server_name: Option<String>,
     #[arg(long = "cluster.wait-for-size", hide = true)]
-    pub cluster_wait_for_size: Option<String>,
+    pub(crate) cluster_wait_for_size: Option<String>,
     #[arg(long = "cluster.wait-timeout", hide = true)]
-    pub cluster_wait_timeout: Option<String>,
+    pub(crate) cluster_wait_timeout: Option<String>,
     #[arg(long = "cluster.use-discovery-v1", num_args = 0..=1, default_missing_value = "true", hide = true)]
     pub cluster_use_discovery_v1: Option<bool>,
 }
 
 impl Upstream {
     /// The flags that were given and ask for something that there is not.
-    pub fn without_effect(&self) -> Vec<&'static str> {
+    pub(crate) fn without_effect(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         if self.cluster_enabled == Some(true) {
             names.push("--cluster.enabled");

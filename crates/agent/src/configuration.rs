@@ -17,7 +17,7 @@ use crate::cli::Format;
 const BUILT_IN: &str = include_str!("default.alloy");
 
 /// The text of the configuration at this path, or the built-in one.
-pub fn sources(path: Option<&Path>) -> anyhow::Result<Vec<Arc<Source>>> {
+pub(crate) fn sources(path: Option<&Path>) -> anyhow::Result<Vec<Arc<Source>>> {
     match path {
         Some(path) => graph::read_sources(path).context("the configuration cannot be read"),
         None => Ok(vec![Source::new("built-in", BUILT_IN)]),
@@ -25,7 +25,7 @@ pub fn sources(path: Option<&Path>) -> anyhow::Result<Vec<Arc<Source>>> {
 }
 
 /// The components and functions that a configuration can speak of.
-pub fn vocabulary(minimum_stability: Stability) -> Vocabulary {
+pub(crate) fn vocabulary(minimum_stability: Stability) -> Vocabulary {
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let env = Arc::new(|name: &[u8]| {
         let value = std::env::var_os(std::ffi::OsStr::from_bytes(name))?;
@@ -36,7 +36,7 @@ pub fn vocabulary(minimum_stability: Stability) -> Vocabulary {
 }
 
 /// Refuses formats of configuration files other than Alloy's.
-pub fn check_format(format: &Format) -> anyhow::Result<()> {
+pub(crate) fn check_format(format: &Format) -> anyhow::Result<()> {
     if format.format != "alloy" {
         bail!("unknown value {:?} for --config.format: pyrope reads only \"alloy\"", format.format);
     }
@@ -44,7 +44,7 @@ pub fn check_format(format: &Format) -> anyhow::Result<()> {
 }
 
 /// Prints diagnostics for people, in colour on a terminal.
-pub fn print(diagnostics: &[Diagnostic]) {
+pub(crate) fn print(diagnostics: &[Diagnostic]) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     eprint!("{}", lang::render::render(diagnostics, colour));
 }

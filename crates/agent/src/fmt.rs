@@ -10,7 +10,7 @@ use lang::source::Source;
 use crate::cli::Fmt;
 
 /// Formats a file or standard input.
-pub fn fmt(args: &Fmt) -> anyhow::Result<()> {
+pub(crate) fn fmt(args: &Fmt) -> anyhow::Result<()> {
     if args.write && args.test {
         bail!("cannot use -w/--write and -t/--test at the same time");
     }

@@ -13,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// Changes what is logged while the program runs.
 #[derive(Clone)]
-pub struct Logging(Arc<Settings>);
+pub(crate) struct Logging(Arc<Settings>);
 
 struct Settings {
     /// The least severe level that is written, 1 for errors to 5 for everything.
@@ -23,7 +23,7 @@ struct Settings {
 
 impl Logging {
     /// Installs it for the whole process: level info, logfmt.
-    pub fn install() -> Self {
+    pub(crate) fn install() -> Self {
         let settings = Arc::new(Settings { level: AtomicU8::new(3), json: AtomicBool::new(false) });
         let layer = Lines(Arc::clone(&settings));
         // A second installation in one process keeps the first, which only tests do.
@@ -32,7 +32,7 @@ impl Logging {
     }
 
     /// Follows the `logging` block; both texts are valid by now.
-    pub fn set(&self, level: &str, format: &str) {
+    pub(crate) fn set(&self, level: &str, format: &str) {
         let level = match level {
             "debug" => 4,
             "warn" => 2,

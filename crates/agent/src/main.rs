@@ -9,7 +9,7 @@
 //! Exit codes: 0 when it ended as asked, 1 when something is wrong, 2 for wrong usage.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is the program that talks to the terminal")]
+#![expect(clippy::print_stderr, reason = "this is the program that talks to the terminal")]
 
 mod cli;
 mod configuration;

@@ -27,7 +27,7 @@ const WORKERS: usize = 2;
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Runs until told to stop.
-pub fn run(args: &Run) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     configuration::check_format(&args.upstream.format)?;
     let logging = Logging::install();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "pyrope is starting");
@@ -185,7 +185,7 @@ impl Running {
 }
 
 /// Reads the configuration again and applies it. An error leaves what runs as it is, and says why.
-pub async fn reload(controller: &Controller, path: Option<&Path>) -> Result<(), String> {
+pub(crate) async fn reload(controller: &Controller, path: Option<&Path>) -> Result<(), String> {
     let result = try_reload(controller, path).await;
     match &result {
         Ok(()) => tracing::info!("config reloaded"),

@@ -19,22 +19,22 @@ use crate::run::reload;
 use crate::status::{self, Usage};
 
 /// The parts of the program that the server shows.
-pub struct Parts {
-    pub controller: Controller,
-    pub metrics: Metrics,
-    pub stores: Arc<Stores>,
-    pub sessions: Arc<Sessions>,
-    pub endpoints: EndpointStatuses,
-    pub profiler: Arc<Profiler>,
-    pub usage: Arc<Usage>,
+pub(crate) struct Parts {
+    pub(crate) controller: Controller,
+    pub(crate) metrics: Metrics,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) endpoints: EndpointStatuses,
+    pub(crate) profiler: Arc<Profiler>,
+    pub(crate) usage: Arc<Usage>,
     /// The configuration, none for the built-in one.
-    pub path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
     /// What is wrong with how it is reached.
-    pub notice: OnceLock<String>,
+    pub(crate) notice: OnceLock<String>,
 }
 
 /// Starts the server. Must be called on the runtime that reloads run on.
-pub fn start(listener: TcpListener, args: &Run, parts: &Arc<Parts>) -> anyhow::Result<Server> {
+pub(crate) fn start(listener: TcpListener, args: &Run, parts: &Arc<Parts>) -> anyhow::Result<Server> {
     let address = listener.local_addr().context("the listener has no address")?;
     let access = Access::new(address, token(args)?, args.insecure);
     if let Some(notice) = access.notice() {
@@ -85,6 +85,10 @@ impl Backend for Program {
     }
 
     fn metrics(&self) -> String {
+        self.parts.metrics.text()
+    }
+
+    fn open_metrics(&self) -> String {
         self.parts.metrics.openmetrics()
     }
 

@@ -15,7 +15,7 @@ use crate::process;
 use crate::serve::Parts;
 
 /// CPU time over the last minute.
-pub struct Usage {
+pub(crate) struct Usage {
     started: SystemTime,
     began: Instant,
     history: Mutex<VecDeque<(Instant, f64)>>,
@@ -23,13 +23,13 @@ pub struct Usage {
 
 impl Usage {
     /// Begins to measure.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let history = VecDeque::from([(Instant::now(), process::cpu_seconds())]);
         Self { started: SystemTime::now(), began: Instant::now(), history: Mutex::new(history) }
     }
 
     /// Notes the present; called about every ten seconds.
-    pub fn tick(&self) {
+    pub(crate) fn tick(&self) {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.push_back((Instant::now(), process::cpu_seconds()));
         while history.len() > 7 {
@@ -46,7 +46,7 @@ impl Usage {
 }
 
 /// The whole status.
-pub fn status(parts: &Parts) -> Value {
+pub(crate) fn status(parts: &Parts) -> Value {
     let snapshot = parts.controller.snapshot();
     let components: Vec<Value> = snapshot
         .components()

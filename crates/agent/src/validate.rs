@@ -6,7 +6,7 @@ use crate::cli::Validate;
 use crate::configuration;
 
 /// Prints what is wrong; an error if anything but warnings was found.
-pub fn validate(args: &Validate) -> anyhow::Result<()> {
+pub(crate) fn validate(args: &Validate) -> anyhow::Result<()> {
     configuration::check_format(&args.format)?;
     let sources = configuration::sources(Some(&args.path))?;
     let diagnostics = graph::validate(&sources, &configuration::vocabulary(args.stability));

@@ -33,6 +33,10 @@ impl Backend for Demo {
     }
 
     fn metrics(&self) -> String {
+        String::new()
+    }
+
+    fn open_metrics(&self) -> String {
         "# EOF\n".to_owned()
     }
 

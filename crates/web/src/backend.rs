@@ -24,8 +24,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Reads the configuration again.
     fn reload(&self) -> Reload;
 
-    /// All metrics in OpenMetrics text, with its end mark.
+    /// All metrics in Prometheus's text format 0.0.4.
     fn metrics(&self) -> String;
+
+    /// All metrics in OpenMetrics 1.0, with its end mark.
+    fn open_metrics(&self) -> String;
 
     /// What the page's view *Agent* shows.
     fn status(&self) -> serde_json::Value;

@@ -10,7 +10,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 use crate::backend::Backend;
-use crate::exposition::{OPEN_METRICS, TEXT, to_text, wants_open_metrics};
+use crate::exposition::{OPEN_METRICS, TEXT, wants_open_metrics};
 
 type Shared = State<Arc<dyn Backend>>;
 
@@ -52,10 +52,7 @@ async fn reload(State(backend): Shared) -> Response {
 
 async fn metrics(State(backend): Shared, headers: HeaderMap) -> Response {
     let open = wants_open_metrics(&headers);
-    let text = tokio::task::spawn_blocking(move || {
-        let metrics = backend.metrics();
-        if open { metrics } else { to_text(&metrics) }
-    });
+    let text = tokio::task::spawn_blocking(move || if open { backend.open_metrics() } else { backend.metrics() });
     match text.await {
         Ok(text) => ([(CONTENT_TYPE, if open { OPEN_METRICS } else { TEXT })], text).into_response(),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be gathered\n").into_response(),

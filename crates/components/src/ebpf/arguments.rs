@@ -166,6 +166,7 @@ pub struct Arguments {
 
 /// Upload of debug information.
 #[derive(Debug, FromBlock)]
+#[expect(dead_code, reason = "accepted so that existing configurations load; nothing reads them")]
 pub struct DebugInfo {
     /// Accepted without effect.
     #[attr(default = true)]
@@ -203,7 +204,8 @@ impl Arguments {
         if self.collect_interval < Duration::from_millis(100) {
             return Err("collect_interval must be at least 100ms".into());
         }
-        if !self.collect_user_profile && !(self.collect_kernel_profile && self.kernel_frames) {
+        let kernel = self.collect_kernel_profile && self.kernel_frames;
+        if !self.collect_user_profile && !kernel {
             return Err(
                 "nothing is left to collect: collect_user_profile and collect_kernel_profile are both false".into()
             );

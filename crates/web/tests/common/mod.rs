@@ -47,6 +47,10 @@ impl Backend for TestBackend {
     }
 
     fn metrics(&self) -> String {
+        "# HELP taken_total Samples taken.\n# TYPE taken_total counter\ntaken_total 5\n".to_owned()
+    }
+
+    fn open_metrics(&self) -> String {
         "# HELP taken Samples taken.\n# TYPE taken counter\ntaken_total 5\n# EOF\n".to_owned()
     }
 
