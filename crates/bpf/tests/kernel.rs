@@ -12,7 +12,7 @@ fn start() -> Engine {
     Engine::start(|| {
         Loaded::load(Config { ring_bytes_per_cpu: 512 << 10 }).map(|kernel| Box::new(kernel) as Box<dyn Kernel>)
     })
-    .unwrap()
+    .expect("the kernel side loads, as root")
 }
 
 fn settings() -> Settings {

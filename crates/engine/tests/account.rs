@@ -1,5 +1,7 @@
 //! The engine against a fake kernel: what goes in as records comes out as profiles, and every sample is somewhere.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
