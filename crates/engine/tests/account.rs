@@ -246,7 +246,7 @@ fn kernel_threads_are_one_service_when_the_whole_host_is_profiled() {
 fn a_sink_that_is_full_costs_samples_by_name() {
     let fake = Fake::default();
     let engine = fake.engine();
-    let session = engine.open(Settings { targets_only: false, ..settings() }, Box::new(|batch| Err(batch))).unwrap();
+    let session = engine.open(Settings { targets_only: false, ..settings() }, Box::new(Err)).unwrap();
     fake.take(7, 1, &[], &[0x1004]);
     let account = session.accounts();
     session.close();
