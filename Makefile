@@ -10,9 +10,16 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PYROPE_BIN ?= $(TARGET)/release/pyrope
 PYROPE_WORKLOADS ?= $(TARGET)/workloads
 PYROPE_PEER ?= $(TARGET)/peer
+XTASK  := $(TARGET)/debug/xtask
+# One selection of packages for what is built in debug mode, so that no crate is built twice, each time with other features.
+CRATES := --workspace --exclude e2e
+# Integration tests by name, for those of crates/bpf need root.
+UNIT_TESTS   := $(sort $(basename $(notdir $(filter-out crates/bpf/%,$(wildcard crates/*/tests/*.rs)))) \
+                $(notdir $(patsubst %/main.rs,%,$(wildcard crates/*/tests/*/main.rs))))
+KERNEL_TESTS := $(basename $(notdir $(wildcard crates/bpf/tests/*.rs)))
 SUDO   := $(if $(filter-out 0,$(shell id -u)),sudo)
 # Test programs that load BPF run as root; what cargo builds stays the user's.
-AS_ROOT := $(if $(SUDO),--config 'target."cfg(unix)".runner=["sudo","-E","env","PATH=$(PATH)"]')
+AS_ROOT := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E env PATH=$(PATH)"')
 
 export PYROPE_BIN PYROPE_WORKLOADS PYROPE_PEER
 
@@ -42,25 +49,27 @@ test: ## installs what is missing and runs every check and test there is; uses r
 lint: ## formatting, clippy and tidy: the architecture's rules that a program can check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) xtask tidy
+	$(CARGO) build $(CRATES) --bins --tests
+	$(XTASK) tidy
 
 format: ## formats the Rust code
 	$(CARGO) fmt --all
 
 test-unit: ## the tests of all crates that need neither root nor the kernel's part
-	$(CARGO) test --workspace --exclude e2e --exclude pyrope-bpf
-	$(CARGO) test --package pyrope-bpf --lib
+	$(CARGO) test $(CRATES) --lib --bins $(addprefix --test ,$(UNIT_TESTS))
+	$(CARGO) test $(CRATES) --doc
 
 test-conformance: ## the configuration language and the components against recorded answers of Grafana Alloy
+	$(CARGO) build $(CRATES) --bins --tests
 	@for file in $(wildcard crates/*/testdata/*.jsonl); do \
-	    echo "$(CARGO) xtask conformance $$file"; $(CARGO) xtask conformance $$file || exit 1; \
+	    echo "xtask conformance $$file"; $(XTASK) conformance $$file || exit 1; \
 	done
 
 test-peer: ## the Go peer that plays the Pyroscope server in the end-to-end tests
 	cd e2e/peer && go vet ./... && go test ./...
 
 test-kernel: ## the BPF programs on the running kernel, as root
-	$(CARGO) $(AS_ROOT) test --package pyrope-bpf --test '*' -- --test-threads=1
+	$(CARGO) $(AS_ROOT) test $(CRATES) $(addprefix --test ,$(KERNEL_TESTS)) -- --test-threads=1
 
 test-e2e: build workloads ## the release binary on the running kernel, as root: workloads in, Go peer and store out
 	$(CARGO) $(AS_ROOT) test --package e2e -- --test-threads=1
