@@ -129,9 +129,10 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	head->tid = (u32)id;
 	head->ktime = bpf_ktime_get_ns();
 	head->start_time = task.start_time;
-	head->cgroup = bpf_get_current_cgroup_id();
+	head->cgroup = knobs.read_cgroup ? bpf_get_current_cgroup_id() : 0;
 	head->cpu = bpf_get_smp_processor_id();
-	bpf_get_current_comm(head->comm, sizeof(head->comm));
+	if (knobs.read_comm)
+		bpf_get_current_comm(head->comm, sizeof(head->comm));
 	head->mappings = 0;
 	s->attention = false;
 	s->number++;

@@ -57,10 +57,10 @@ struct sample {
 	u32 tid;
 	u64 ktime; /* CLOCK_MONOTONIC, ns */
 	u64 start_time; /* of the thread group leader, CLOCK_BOOTTIME, ns */
-	u64 cgroup;
+	u64 cgroup; /* id in the version 2 hierarchy; 0 when it was not read */
 	u32 cpu;
 	u32 pad;
-	char comm[COMM_LEN];
+	char comm[COMM_LEN]; /* of the thread; empty when it was not read */
 };
 
 /* The names on the way from a file up to the root of its file system, leaf first, each ended by a NUL. Sent once for a

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use engine::kernel::KernelError;
 use libbpf_rs::{ErrorKind, Object, ObjectBuilder, PrintLevel};
+use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 /// The object, aligned as an ELF file wants to be.
 #[repr(C, align(8))]
@@ -14,6 +15,22 @@ static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR")
 
 /// What libbpf printed while it loaded, for the log at debug level.
 static LOADER_LOG: Mutex<()> = Mutex::new(());
+
+/// `struct knobs` of `bpf/lib/knobs.bpf.h`, which documents the fields.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout)]
+struct Knobs {
+    thread_size: u64,
+    wake_at_bytes: u64,
+    wake_gap_ns: u64,
+    read_cgroup: u64,
+    read_comm: u64,
+}
+
+/// Whether processes are in cgroups of version 2, the only ones that a sample can name.
+fn cgroup_ids_tell() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
 
 /// Sizes that are set at load.
 pub(crate) struct Sizes {
@@ -41,10 +58,14 @@ pub(crate) fn load(sizes: &Sizes) -> Result<Object, KernelError> {
         let failed = match map.name().to_str() {
             Some("samples") => map.set_max_entries(sizes.sample_ring).err(),
             Some(name) if name.ends_with(".rodata") => match map.initial_value_mut() {
-                Some(knobs) if knobs.len() >= 16 => {
-                    knobs[8..16].copy_from_slice(&sizes.wake_at.to_ne_bytes());
-                    None
-                }
+                Some(knobs) => match Knobs::mut_from_bytes(knobs) {
+                    Ok(knobs) => {
+                        knobs.wake_at_bytes = sizes.wake_at;
+                        knobs.read_cgroup = u64::from(cgroup_ids_tell());
+                        None
+                    }
+                    Err(_) => return Err(KernelError::new("the built-in BPF object has other knobs than expected")),
+                },
                 _ => return Err(KernelError::new("the built-in BPF object has no knobs")),
             },
             _ => None,

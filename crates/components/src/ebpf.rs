@@ -85,13 +85,7 @@ impl Component for PyroscopeEbpf {
         }
         let mut matched = Matched::default();
         session.set_targets(matched.update(current.targets.as_ref()));
-        let mut forward = Forward {
-            id: &id,
-            fanout: &fanout,
-            scope: &scope,
-            source: source_number(),
-            interval: current.collect_interval,
-        };
+        let forward = Forward { id: &id, fanout: &fanout, scope: &scope, source: source_number() };
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
 
@@ -113,7 +107,6 @@ impl Component for PyroscopeEbpf {
                     }
                     session.set_targets(matched.update(next.targets.as_ref()));
                     numbers.active_targets.set(next.target_count() as f64);
-                    forward.interval = next.collect_interval;
                     *status.now.lock().unwrap_or_else(PoisonError::into_inner) = (next.sample_rate, next.target_count());
                     current = next;
                 }
@@ -139,7 +132,6 @@ struct Forward<'a> {
     fanout: &'a Fanout,
     scope: &'a Scope,
     source: u64,
-    interval: Duration,
 }
 
 impl Forward<'_> {
@@ -157,11 +149,9 @@ impl Forward<'_> {
             self.fanout.show_open(append);
             return;
         }
-        // A receiver that takes longer than an interval must not stop the profiler; it has a queue of its own.
-        match tokio::time::timeout(self.interval.max(Duration::from_secs(1)), self.fanout.append(append)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(component_id = self.id, err = %error, "profiles were not taken"),
-            Err(_) => tracing::warn!(component_id = self.id, "receivers took longer than an interval"),
+        // Receivers queue for themselves. One that blocks makes later batches wait, and then be lost by name.
+        if let Err(error) = self.fanout.append(append).await {
+            tracing::warn!(component_id = self.id, err = %error, "profiles were not taken");
         }
     }
 }

@@ -237,14 +237,18 @@ impl Sampler {
     fn end_windows(&mut self, now: u64) {
         let due: Vec<SessionId> =
             self.sessions.iter().filter(|(_, session)| session.ends <= now).map(|(id, _)| *id).collect();
-        if due.is_empty() {
+        let full = self.interner.is_full(&self.processes);
+        if due.is_empty() && !full {
             return;
         }
-        for id in due {
+        let ending = if full { self.sessions.keys().copied().collect() } else { due };
+        for id in ending {
             self.end_window(id, now);
         }
         self.balance();
-        self.interner.shrink(&mut self.processes, &mut self.sessions);
+        if full {
+            self.interner.restart(&mut self.processes, &mut self.sessions);
+        }
     }
 
     /// Sends what a session counted to be named, and begins its next interval.

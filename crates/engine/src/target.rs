@@ -105,7 +105,8 @@ struct Span {
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
     spans: HashMap<TargetKey, Vec<Span>>,
-    containers: usize,
+    /// Whether any target is a container's, or was lately.
+    containers: bool,
     /// When it last changed; what was looked up before may be out of date.
     pub(crate) changed: u64,
 }
@@ -113,7 +114,7 @@ pub(crate) struct Targets {
 impl Targets {
     /// Whether any target is a container's, so that processes' containers matter.
     pub(crate) fn has_containers(&self) -> bool {
-        self.containers > 0
+        self.containers
     }
 
     /// Applies a change at `now` (CLOCK_MONOTONIC, nanoseconds).
@@ -129,6 +130,7 @@ impl Targets {
                 }
             }
             TargetChange::All(targets) => {
+                self.containers = false;
                 let mut next: HashMap<TargetKey, Labels> = HashMap::with_capacity(targets.len());
                 for target in targets {
                     next.insert(target.key, target.labels);
@@ -142,7 +144,6 @@ impl Targets {
                 }
             }
         }
-        self.containers = self.spans.keys().filter(|key| matches!(key, TargetKey::Container(_))).count();
     }
 
     fn close(&mut self, key: &TargetKey, now: u64) {
@@ -152,6 +153,7 @@ impl Targets {
     }
 
     fn set(&mut self, target: Target, now: u64) {
+        self.containers |= matches!(target.key, TargetKey::Container(_));
         let spans = self.spans.entry(target.key).or_default();
         match spans.last_mut() {
             Some(span) if span.until == u64::MAX && span.labels == target.labels => return,

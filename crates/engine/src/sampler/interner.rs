@@ -15,7 +15,7 @@ use super::processes::Processes;
 
 /// Slots of the table of stacks seen lately; a power of two.
 const RECENT: usize = 8192;
-/// With more nodes or frames than this, or more processes, everything not in an open interval is forgotten.
+/// With more nodes or frames than this, or more processes, all intervals end early and everything is forgotten.
 const MOST_NODES: usize = 400_000;
 const MOST_PROCESSES: usize = 50_000;
 
@@ -143,13 +143,15 @@ impl Interner {
         self.restarted = false;
     }
 
-    /// Forgets what no open interval needs, once there is much.
-    pub(crate) fn shrink(&mut self, processes: &mut Processes, sessions: &mut BTreeMap<SessionId, SessionState>) {
+    /// Whether there is so much that it is time to begin anew.
+    pub(crate) fn is_full(&self, processes: &Processes) -> bool {
         let (frames, nodes) = self.stacks.len();
-        let empty = sessions.values().all(|session| session.window.samples == 0);
-        if frames.max(nodes) < MOST_NODES && processes.len() < MOST_PROCESSES || !empty {
-            return;
-        }
+        frames.max(nodes) >= MOST_NODES || processes.len() >= MOST_PROCESSES
+    }
+
+    /// Forgets all stacks and processes. No window may hold any.
+    pub(crate) fn restart(&mut self, processes: &mut Processes, sessions: &mut BTreeMap<SessionId, SessionState>) {
+        let (frames, nodes) = self.stacks.len();
         tracing::debug!(frames, nodes, processes = processes.len(), "forgetting old stacks");
         self.stacks = Stacks::new();
         self.recent.fill((0, ROOT));
