@@ -1,8 +1,10 @@
 //! Facts about this very process.
 
 use std::fs;
+use std::sync::Arc;
 
 use components::metrics::Metrics;
+use components::profiler::Profiler;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the limit of open files as far as allowed: a file of each program that runs is held open to be named.
@@ -29,11 +31,17 @@ pub(crate) fn resident_bytes() -> u64 {
 }
 
 /// Registers what every scraper expects of a process. The guard keeps the series.
-pub(crate) fn metrics(metrics: &Metrics) -> components::metrics::Scope {
+pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> components::metrics::Scope {
     let scope = metrics.process();
     scope.counter_from("process_cpu_seconds_total", "CPU time used, in seconds.", &[], cpu_seconds);
     scope.gauge_from("process_resident_memory_bytes", "Memory in use, in bytes.", &[], || resident_bytes() as f64);
     let version = env!("CARGO_PKG_VERSION");
     scope.gauge("pyrope_build_info", "Always 1; the labels tell the build.", &[("version", version)]).set(1.0);
+    for counter in engine::Counter::ALL {
+        let profiler = Arc::clone(profiler);
+        let help = "What the kernel side counted, by event.";
+        let read = move || profiler.total(counter) as f64;
+        scope.counter_from("pyrope_kernel_events_total", help, &[("event", counter.name())], read);
+    }
     scope
 }

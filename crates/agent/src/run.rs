@@ -12,7 +12,7 @@ use components::profiler::Profiler;
 use components::store::Stores;
 use components::write::status::EndpointStatuses;
 use graph::{Applied, Blocks, Controller, LogFormat, LogLevel, Services, Settings};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Run;
 use crate::configuration;
@@ -63,8 +63,10 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
                 bail!("{error}");
             }
         }
+        // A signal that comes while the configuration loads is obeyed when it has.
+        let signals = Signals::listen()?;
         running.first_load().await?;
-        running.until_told().await?;
+        running.until_told(signals).await;
         running.controller.shutdown().await;
         let profiler = Arc::clone(&running.profiler);
         tokio::task::spawn_blocking(move || profiler.stop()).await.context("the engine did not stop")?;
@@ -117,7 +119,7 @@ struct Running {
 impl Running {
     fn new(args: &Run, logging: &Logging, storage: PathBuf, profiler: Arc<Profiler>) -> Self {
         let metrics = Metrics::new();
-        let own_metrics = process::metrics(&metrics);
+        let own_metrics = process::metrics(&metrics, &profiler);
         let stores = Arc::new(Stores::default());
         let sessions = Arc::new(Sessions::default());
         let endpoints = EndpointStatuses::new();
@@ -167,20 +169,34 @@ impl Running {
     }
 
     /// Obeys signals until one asks to stop.
-    async fn until_told(&self) -> anyhow::Result<()> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        let mut hangup = listen(SignalKind::hangup())?;
-        let mut interrupt = listen(SignalKind::interrupt())?;
-        let mut terminate = listen(SignalKind::terminate())?;
+    async fn until_told(&self, mut signals: Signals) {
         let mut tick = tokio::time::interval(Duration::from_secs(10));
         loop {
             tokio::select! {
-                _ = hangup.recv() => { _ = reload(&self.controller, self.path.as_deref()).await; }
-                _ = interrupt.recv() => return Ok(()),
-                _ = terminate.recv() => return Ok(()),
+                _ = signals.hangup.recv() => { _ = reload(&self.controller, self.path.as_deref()).await; }
+                _ = signals.interrupt.recv() => return,
+                _ = signals.terminate.recv() => return,
                 _ = tick.tick() => self.parts.usage.tick(),
             }
         }
+    }
+}
+
+/// The signals that the program obeys.
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
     }
 }
 

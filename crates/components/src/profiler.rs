@@ -6,7 +6,7 @@ use bpf::{Config, Loaded};
 use crossbeam_channel::Receiver;
 use engine::kernel::{Kernel, KernelError};
 use engine::process::ProcessChange;
-use engine::{Engine, StartError, Status};
+use engine::{Counter, Engine, StartError, Status};
 
 /// Bytes of the sample ring for each CPU: about six seconds of deep stacks at 97 Hz.
 const RING_BYTES_PER_CPU: u32 = 512 << 10;
@@ -36,6 +36,11 @@ impl Profiler {
     /// Births, execs and deaths of processes from now on; `None` while no engine runs.
     pub fn process_changes(&self) -> Option<Receiver<ProcessChange>> {
         self.lock().as_ref().map(Engine::process_changes)
+    }
+
+    /// The total of a counter of the kernel side; 0 while no engine runs.
+    pub fn total(&self, counter: Counter) -> u64 {
+        self.lock().as_ref().map_or(0, |engine| engine.total(counter))
     }
 
     /// What the engine holds, if it runs.

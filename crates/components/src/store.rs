@@ -11,9 +11,10 @@ use graph::{Component, Context, RunError, State, Updates};
 use lang::decode::{FromBlock, FromValue, IntoValue, Shape};
 use lang::value::{Type, Value, ValueError};
 use profile::Profile;
-use store::{Config, Interval, Store};
+use store::{Config, Interval, Stats, Store};
 use tokio::sync::oneshot;
 
+use crate::metrics::{Metrics, Scope};
 use crate::receiver::{Append, AppendError, Origin, ProfilesReceiver, Receiver};
 
 /// Windows that wait to be written. A full queue makes the source wait, which has a queue of its own.
@@ -128,6 +129,7 @@ impl Component for PyropeStore {
     async fn run(mut args: Updates<Arguments>, cx: Context<Exports>) -> Result<(), RunError> {
         let label = cx.id().to_string();
         let stores = cx.service::<Stores>().unwrap_or_default();
+        let metrics = cx.service::<Metrics>().unwrap_or_default();
         let mut current = args.current();
         let mut before: Option<thread::JoinHandle<()>> = None;
         loop {
@@ -143,6 +145,7 @@ impl Component for PyropeStore {
                 thread::Builder::new().name("store".into()).spawn(move || write(&store, &queue, &cx))?
             };
             stores.put(&label, store.clone());
+            let _metrics = metrics_of(&store, &metrics.component(&label, "/"));
             cx.export(Exports {
                 receiver: Some(Receiver::new(Into { id: label.clone(), jobs, stores: Arc::clone(&stores) })),
             });
@@ -174,6 +177,22 @@ impl Component for PyropeStore {
             return Ok(());
         }
     }
+}
+
+/// What the store holds and lost, for as long as the scope lives.
+fn metrics_of(store: &Store, scope: &Scope) -> Scope {
+    let read = |read: fn(&Stats) -> u64| {
+        let store = store.clone();
+        move || read(&store.stats()) as f64
+    };
+    scope.gauge_from("pyrope_store_bytes", "Bytes on disk.", &[], read(|stats| stats.bytes));
+    let failed = "Intervals that could not be written; their profiles are lost to the store.";
+    scope.counter_from("pyrope_store_failed_windows_total", failed, &[], read(|stats| stats.failed_windows));
+    let dropped = "Files dropped because of age, size or free space.";
+    scope.counter_from("pyrope_store_dropped_partitions_total", dropped, &[], read(|stats| stats.dropped_partitions));
+    let damaged = "Files set aside because they could not be read.";
+    scope.counter_from("pyrope_store_damaged_files_total", damaged, &[], read(|stats| stats.damaged_files));
+    scope.clone()
 }
 
 /// What the writer thread is told.

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use abi::Counter;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::account::Account;
 use crate::batch::Sink;
 use crate::command::{Command, SessionId};
-use crate::kernel::{Kernel, KernelError, Waker};
+use crate::kernel::{Kernel, KernelCounters, KernelError, Waker};
 use crate::process::{self, ProcessChange};
 use crate::sampler::{Sampler, now};
 use crate::session::{Settings, Shared};
@@ -46,8 +47,27 @@ struct Inner {
     commands: Sender<Command>,
     wake: Waker,
     map_bytes: u64,
+    totals: Totals,
     sessions: AtomicU64,
     threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Totals of the kernel side as they were last read.
+#[derive(Clone)]
+pub(crate) struct Totals(Arc<[AtomicU64; Counter::ALL.len()]>);
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self(Arc::new(std::array::from_fn(|_| AtomicU64::new(0))))
+    }
+}
+
+impl Totals {
+    pub(crate) fn set(&self, counters: &KernelCounters) {
+        for (total, value) in self.0.iter().zip(counters.0) {
+            total.store(value, Relaxed);
+        }
+    }
 }
 
 /// What the engine holds.
@@ -70,6 +90,8 @@ impl Engine {
         let (to_opener, opened) = bounded(TO_OPEN);
         let (loaded, answer) = bounded::<Result<(Waker, u64), KernelError>>(1);
         let files_to_namer = to_namer.clone();
+        let totals = Totals::default();
+        let counted = totals.clone();
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(run);
         let mut threads = vec![
             spawn("namer", Box::new(move || namer::run(&named)))?,
@@ -80,15 +102,15 @@ impl Engine {
             Box::new(move || match kernel() {
                 Ok(kernel) => {
                     _ = loaded.send(Ok((kernel.waker(), kernel.map_bytes())));
-                    Sampler::new(kernel, orders, to_namer, to_opener).run();
+                    Sampler::new(kernel, orders, to_namer, to_opener, counted).run();
                 }
                 Err(error) => _ = loaded.send(Err(error)),
             }),
         )?);
         let (wake, map_bytes) =
             answer.recv().map_err(|_| KernelError::new("the sampler thread ended while it loaded"))??;
-        let inner =
-            Inner { commands, wake, map_bytes, sessions: AtomicU64::new(0), threads: std::sync::Mutex::new(threads) };
+        let threads = std::sync::Mutex::new(threads);
+        let inner = Inner { commands, wake, map_bytes, totals, sessions: AtomicU64::new(0), threads };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -111,6 +133,11 @@ impl Engine {
         let (sender, receiver) = process::channel();
         self.send(Command::Subscribe(sender));
         receiver
+    }
+
+    /// The total of a counter of the kernel side, about a second old.
+    pub fn total(&self, counter: Counter) -> u64 {
+        self.inner.totals.0[counter as usize].load(Relaxed)
     }
 
     /// What it holds.

@@ -33,7 +33,7 @@ mod stacks;
 pub mod target;
 mod window;
 
-pub use abi::WalkEnd;
+pub use abi::{Counter, WalkEnd};
 pub use batch::{Batch, Sink};
 pub use engine::{Accounts, Engine, Session, StartError, Status};
 pub use session::Settings;

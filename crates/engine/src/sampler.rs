@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use crate::account::{Account, Filtered, Lost};
 use crate::command::{Command, SessionId};
+use crate::engine::Totals;
 use crate::kernel::Kernel;
 use crate::namer::{Counted, Job, NamerEvent};
 use crate::opener::OpenRequest;
@@ -44,6 +45,7 @@ pub(crate) struct Sampler {
     malformed: u64,
     cpus_followed: u64,
     events_missed: u64,
+    totals: Totals,
 }
 
 impl Sampler {
@@ -52,6 +54,7 @@ impl Sampler {
         commands: Receiver<Command>,
         namer: Sender<NamerEvent>,
         opener: Sender<OpenRequest>,
+        totals: Totals,
     ) -> Self {
         Self {
             kernel,
@@ -66,6 +69,7 @@ impl Sampler {
             malformed: 0,
             cpus_followed: 0,
             events_missed: 0,
+            totals,
         }
     }
 
@@ -295,6 +299,7 @@ impl Sampler {
     /// Brings the accounts up to date with the kernel's counters.
     fn balance(&mut self) {
         let totals = self.kernel.counters();
+        self.totals.set(&totals);
         let (taken, lost) = (totals.get(Counter::Taken), totals.get(Counter::LostRingFull));
         let in_ring = taken.saturating_sub(lost + self.drained);
         for session in self.sessions.values() {
