@@ -24,7 +24,7 @@ AS_ROOT := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E env PATH=$(
 export PYROPE_BIN PYROPE_WORKLOADS PYROPE_PEER
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui workloads bench docs clean
+.PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui workloads docs clean
 
 help: ## lists these lines
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -81,10 +81,6 @@ test-ui: build workloads ## the page in Chromium
 workloads: ## builds the programs with known stacks and the Go peer that the end-to-end tests use
 	@$(MAKE) --no-print-directory -C e2e/workloads OUT=$(PYROPE_WORKLOADS)
 	cd e2e/peer && go build -o $(PYROPE_PEER) .
-
-bench: build ## measures the figures of docs/performance.md on this machine, as root
-	@tools/setup.sh bench
-	$(CARGO) $(AS_ROOT) run --release --package xtask -- bench $(ARGS)
 
 docs: ## the crates' documentation as HTML, target/doc
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
