@@ -32,9 +32,10 @@ fn a_process_of_200_ms_is_attributed_with_its_names() {
 fn a_process_in_its_own_mount_and_pid_namespace_is_named() {
     let peer = Peer::serve(&[]);
     let agent = Agent::run(&configuration(".*/c-perfmap", &peer.url, "collect_interval = \"1s\""));
-    // Its /tmp is its own, and so is the pid in the name of its perf map.
+    // Its /tmp is its own, and so are its program's folder and the pid in the name of its perf map.
     let mut command = Command::new("unshare");
-    let script = "mount -t tmpfs tmpfs /tmp && exec \"$0\" --seconds 60";
+    let script =
+        "mount -t tmpfs tmpfs /mnt && cp \"$0\" /mnt/ && mount -t tmpfs tmpfs /tmp && exec /mnt/c-perfmap --seconds 60";
     command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script]);
     command.arg(path("c-perfmap"));
     let workload = Workload::start_command(command);
