@@ -1,7 +1,6 @@
 //! Opens, sizes and loads the object, and says what is missing when that fails.
 
 use std::path::Path;
-use std::sync::Mutex;
 
 use engine::kernel::KernelError;
 use libbpf_rs::{ErrorKind, Object, ObjectBuilder, PrintLevel};
@@ -12,9 +11,6 @@ use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 struct Aligned<T: ?Sized>(T);
 
 static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/sample.bpf.o")));
-
-/// What libbpf printed while it loaded, for the log at debug level.
-static LOADER_LOG: Mutex<()> = Mutex::new(());
 
 /// `struct knobs` of `bpf/lib/knobs.bpf.h`, which documents the fields.
 #[repr(C)]
@@ -48,7 +44,6 @@ pub(crate) fn load(sizes: &Sizes) -> Result<Object, KernelError> {
             "the kernel publishes no type information: /sys/kernel/btf/vmlinux is missing. Run a kernel built with CONFIG_DEBUG_INFO_BTF=y, as the distributions' kernels from 5.10 on are; in a container, mount the host's /sys.",
         ));
     }
-    let _turn = LOADER_LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     libbpf_rs::set_print(Some((PrintLevel::Debug, log)));
     let mut open = ObjectBuilder::default()
         .name("pyrope")

@@ -147,7 +147,7 @@ impl Component for PyropeStore {
             stores.put(&label, store.clone());
             let _metrics = metrics_of(&store, &metrics.component(&label, "/"));
             cx.export(Exports {
-                receiver: Some(Receiver::new(Into { id: label.clone(), jobs, stores: Arc::clone(&stores) })),
+                receiver: Some(Receiver::new(StoreReceiver { id: label.clone(), jobs, stores: Arc::clone(&stores) })),
             });
             // The store before this one is done when nobody holds its receiver any more.
             if let Some(before) = before.take() {
@@ -242,7 +242,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// The receiver of a store.
-struct Into {
+struct StoreReceiver {
     id: String,
     jobs: mpsc::SyncSender<Job>,
     stores: Arc<Stores>,
@@ -261,7 +261,7 @@ fn stored(labels: &profile::Labels) -> profile::Labels {
     labels.filter(|name| !name.starts_with("__") || name == "__name__")
 }
 
-impl ProfilesReceiver for Into {
+impl ProfilesReceiver for StoreReceiver {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), AppendError>> {
         Box::pin(async move {
             let (done, answer) = oneshot::channel();

@@ -261,11 +261,6 @@ impl Sampler {
         let (job, filtered) = job(session, &mut self.interner, &self.processes, now, false);
         let samples = job.samples;
         session.shared.account.filter(Filtered::NoTarget, filtered);
-        for (bucket, ends) in session.window.buckets.iter().zip(&session.window.ends) {
-            if session.final_labels(bucket).is_some() {
-                count_ends(&session.shared.account, ends);
-            }
-        }
         session.window = Window::new(now);
         session.interval += 1;
         session.ends = now + session.settings.collect_interval.as_nanos() as u64;
@@ -323,7 +318,8 @@ fn count_ends(account: &Account, ends: &[u32; abi::WalkEnd::ALL.len()]) {
     }
 }
 
-/// What the namer needs of a window, and how many of its samples match no target.
+/// What the namer needs of a window, and how many of its samples match no target. How the walks of the others ended is
+/// counted once, when the window is over.
 fn job(session: &SessionState, interner: &mut Interner, processes: &Processes, now: u64, open: bool) -> (Job, u64) {
     let window = &session.window;
     let mut groups = Vec::new();
@@ -331,8 +327,12 @@ fn job(session: &SessionState, interner: &mut Interner, processes: &Processes, n
     let by_bucket: Vec<Option<u32>> = window
         .buckets
         .iter()
-        .map(|bucket| {
+        .zip(&window.ends)
+        .map(|(bucket, ends)| {
             let labels = session.final_labels(bucket)?;
+            if !open {
+                count_ends(&session.shared.account, ends);
+            }
             Some(*group_of.entry(labels.clone()).or_insert_with(|| {
                 groups.push(labels);
                 groups.len() as u32 - 1
