@@ -10,7 +10,7 @@ impl Profile {
     ///
     /// Each part is a profile of its own with the tables that its samples need. No sample is divided: one that alone
     /// exceeds `max_bytes` is a part by itself. Sizes are judged by an upper bound, so a part can turn out smaller than
-    /// it had to be. A profile that fits comes back as it is, and one without samples is one part.
+    /// it had to be. A profile without samples is one part. Table entries that no sample uses are in no part.
     pub fn split(&self, max_samples: usize, max_bytes: usize) -> Vec<Profile> {
         let mut splitter = Splitter::new(self);
         let mut parts = Vec::new();
@@ -22,9 +22,6 @@ impl Profile {
                 cost = splitter.cost(sample);
             }
             splitter.add(sample, cost);
-        }
-        if parts.is_empty() {
-            return vec![self.clone()];
         }
         parts.push(splitter.finish());
         parts
