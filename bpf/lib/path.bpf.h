@@ -51,10 +51,14 @@ static __always_inline void send_path(struct mapping *m, struct file *file, u32 
 	u32 used = 0, names = 0;
 	for (int i = 0; i < PATH_NAMES; i++) {
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-		if (!dentry || parent == dentry || used > MAX_PATH_BYTES - NAME_BYTES)
+		/* One more name still leaves fewer than MAX_PATH_BYTES. */
+		if (!dentry || parent == dentry || used >= MAX_PATH_BYTES - NAME_BYTES)
 			break;
 		const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
-		u32 at = used & (MAX_PATH_BYTES - 1);
+		/* Before 6.8 the verifier forgets a bound when its register is spilled: the mask must stay in the code. */
+		u32 at = used;
+		barrier_var(at);
+		at &= MAX_PATH_BYTES - 1;
 		long n = bpf_probe_read_kernel_str(r->text + at, NAME_BYTES, name);
 		if (n <= 0)
 			break;
