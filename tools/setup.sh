@@ -72,7 +72,9 @@ missing() {
     [ "$1" != test ] || return 0
     have perf || echo "linux-perf is what pyrope is measured against"
     have bpftool || echo "bpftool reads the programs' run times"
-    have python3 || echo "python3 runs the measuring scripts"
+    has_file bpf/libbpf.h || echo "libbpf-dev builds the floor that pyrope is measured against"
+    [ -n "$(find /usr/lib/postgresql -name pgbench 2>/dev/null)" ] || echo "postgresql is half of a load"
+    have setpriv || echo "util-linux runs the database as its user"
 }
 
 # ---- how it is had ----

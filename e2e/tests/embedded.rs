@@ -36,6 +36,19 @@ fn a_function_of_a_running_program_is_found_by_name_in_two_seconds() {
 }
 
 #[test]
+fn a_single_question_is_answered_with_what_was_sampled_just_now() {
+    let _workload = Workload::start("c-recurse", &["--seconds", "60"]);
+    let agent = Agent::with(None, &[], &[]);
+    until("something is sampled", 10, || {
+        agent.metric("pyrope_ebpf_samples_taken_total", "").filter(|taken| *taken > 50.0)
+    });
+    let (fine, lines) =
+        query(&agent, &["query", "--protocol", "connect", "--selector", r#"{service_name="c-recurse"}"#, "flamegraph"]);
+    assert!(fine && lines.iter().any(|line| line.to_string().contains("busy_leaf")), "{lines:#?}");
+    agent.stop();
+}
+
+#[test]
 fn every_client_gets_the_same_answers() {
     let workload = Workload::start("c-recurse", &["--seconds", "90"]);
     let agent = Agent::with(None, &[], &[]);

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
 
+mod bench;
 mod conformance;
 mod tidy;
 
@@ -21,6 +22,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure what the release binary costs; takes about an hour, on a machine that does nothing else
+    Bench(bench::Arguments),
     /// Compare our answers with recorded ones, one case a line
     Conformance(conformance::Arguments),
     /// Check the rules of the house that a program can check
@@ -29,6 +32,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Tidy => tidy::run(),
     };

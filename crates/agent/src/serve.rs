@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, bail};
@@ -66,8 +67,11 @@ struct Program {
 
 impl Backend for Program {
     fn store(&self, name: Option<&str>) -> Option<(String, store::Store)> {
-        self.parts.stores.look();
         self.parts.stores.get(name)
+    }
+
+    fn look(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.parts.stores.look())
     }
 
     fn is_ready(&self) -> bool {

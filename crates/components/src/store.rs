@@ -12,7 +12,7 @@ use lang::decode::{FromBlock, FromValue, IntoValue, Shape};
 use lang::value::{Type, Value, ValueError};
 use profile::Profile;
 use store::{Config, Interval, Stats, Store};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::metrics::{Metrics, Scope};
 use crate::receiver::{Append, AppendError, Origin, ProfilesReceiver, Receiver};
@@ -21,6 +21,10 @@ use crate::receiver::{Append, AppendError, Origin, ProfilesReceiver, Receiver};
 const WAITING: usize = 4;
 /// How long after a query the open interval is kept up to date.
 const LOOKED: Duration = Duration::from_secs(5);
+/// How long the first query after a while waits for the open interval.
+const PATIENCE: Duration = Duration::from_millis(700);
+/// A source that has not asked whether somebody looks for this long is none any more.
+const SOURCE_ASKS: Duration = Duration::from_secs(2);
 /// How much time one file of the database spans.
 const PARTITION: Duration = Duration::from_secs(6 * 3600);
 /// How often old data is looked for when nothing is written.
@@ -141,8 +145,8 @@ impl Component for PyropeStore {
             let store = opened?;
             let (jobs, queue) = mpsc::sync_channel(WAITING);
             let writer = {
-                let (store, cx) = (store.clone(), cx.clone());
-                thread::Builder::new().name("store".into()).spawn(move || write(&store, &queue, &cx))?
+                let (store, stores, cx) = (store.clone(), Arc::clone(&stores), cx.clone());
+                thread::Builder::new().name("store".into()).spawn(move || write(&store, &stores, &queue, &cx))?
             };
             stores.put(&label, store.clone());
             let _metrics = metrics_of(&store, &metrics.component(&label, "/"));
@@ -202,7 +206,7 @@ enum Job {
 }
 
 /// Writes until no sender is left.
-fn write(store: &Store, queue: &mpsc::Receiver<Job>, cx: &Context<Exports>) {
+fn write(store: &Store, stores: &Stores, queue: &mpsc::Receiver<Job>, cx: &Context<Exports>) {
     let mut number = 0;
     let mut failing = false;
     loop {
@@ -220,7 +224,10 @@ fn write(store: &Store, queue: &mpsc::Receiver<Job>, cx: &Context<Exports>) {
                 }
                 _ = done.send(result.map(|_| ()).map_err(|error| AppendError::Refused(chain(&error))));
             }
-            Ok(Job::Show(origin, profiles)) => store.set_open(interval(origin), profiles),
+            Ok(Job::Show(origin, profiles)) => {
+                store.set_open(interval(origin), profiles);
+                stores.shows();
+            }
             Err(mpsc::RecvTimeoutError::Timeout) => store.maintain(),
             Err(mpsc::RecvTimeoutError::Disconnected) => return,
         }
@@ -290,12 +297,26 @@ impl ProfilesReceiver for StoreReceiver {
 
 /// The stores that run, for queries. A service of the graph.
 #[derive(Default)]
-pub struct Stores(Mutex<Running>);
+pub struct Stores {
+    running: Mutex<Running>,
+    /// Wakes who waits for the open interval.
+    shown: Notify,
+}
 
 #[derive(Default)]
 struct Running {
     stores: BTreeMap<String, Store>,
-    looked: Option<Instant>,
+    looks: Option<Looks>,
+    /// When a source last asked whether somebody looks.
+    asked: Option<Instant>,
+}
+
+/// Queries that follow each other closely enough for the open interval to be kept up to date.
+#[derive(Clone, Copy)]
+struct Looks {
+    since: Instant,
+    last: Instant,
+    shown: bool,
 }
 
 impl Stores {
@@ -309,13 +330,43 @@ impl Stores {
         found.map(|(id, store)| (id.clone(), store.clone()))
     }
 
-    /// Says that somebody looks: sources keep the open interval up to date for a while.
-    pub fn look(&self) {
-        self.lock().looked = Some(Instant::now());
+    /// Says that somebody looks: sources keep the open interval up to date for a while. After a while without a look
+    /// it is old, or not there at all: then this waits, for a moment, until it is up to date.
+    pub async fn look(&self) {
+        let shown = self.shown.notified();
+        if let Some(patience) = self.begin_look(Instant::now()) {
+            // Without an answer in time the query shows what there is.
+            _ = tokio::time::timeout(patience, shown).await;
+        }
+    }
+
+    /// How long to wait for the open interval, if at all.
+    fn begin_look(&self, now: Instant) -> Option<Duration> {
+        let mut state = self.lock();
+        let looks = match state.looks {
+            Some(looks) if now < looks.last + LOOKED => Looks { last: now, ..looks },
+            _ => Looks { since: now, last: now, shown: false },
+        };
+        state.looks = Some(looks);
+        let has_source = state.asked.is_some_and(|asked| now < asked + SOURCE_ASKS);
+        if looks.shown || !has_source {
+            return None;
+        }
+        (looks.since + PATIENCE).checked_duration_since(now)
+    }
+
+    /// The open interval is up to date.
+    fn shows(&self) {
+        if let Some(looks) = &mut self.lock().looks {
+            looks.shown = true;
+        }
+        self.shown.notify_waiters();
     }
 
     fn watched_until(&self) -> Option<Instant> {
-        self.lock().looked.map(|looked| looked + LOOKED)
+        let mut state = self.lock();
+        state.asked = Some(Instant::now());
+        state.looks.map(|looks| looks.last + LOOKED)
     }
 
     fn put(&self, id: &str, store: Store) {
@@ -327,13 +378,15 @@ impl Stores {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Bytes;
+    use std::time::{Duration, Instant};
+
+    use super::{Bytes, LOOKED, PATIENCE, Stores};
 
     #[track_caller]
     fn check(text: &str, expect: Option<u64>) {
@@ -349,5 +402,22 @@ mod tests {
         check("GiB", None);
         check("2Gib", None);
         check("", None);
+    }
+
+    #[test]
+    fn only_the_first_look_waits_and_only_for_a_source() {
+        let (stores, start) = (Stores::default(), Instant::now());
+        assert_eq!(stores.begin_look(start), None);
+        _ = stores.watched_until();
+        // As many as come before the open interval does wait, none longer than the first.
+        assert_eq!(stores.begin_look(start), Some(PATIENCE));
+        let later = start + Duration::from_millis(100);
+        assert_eq!(stores.begin_look(later), Some(PATIENCE - Duration::from_millis(100)));
+        stores.shows();
+        assert_eq!(stores.begin_look(later), None);
+        // Nobody looks for a while, and it is out of date again.
+        let again = later + LOOKED;
+        stores.lock().asked = Some(again);
+        assert_eq!(stores.begin_look(again), Some(PATIENCE));
     }
 }

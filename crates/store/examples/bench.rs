@@ -1,9 +1,10 @@
-//! What the store costs: `cargo run --release -p pyrope-store --example bench`.
+//! What the store costs: `cargo run --release -p pyrope-store --example bench [FOLDER]`.
 //!
 //! Replays an hour of a busy host, 240 windows of 15 s with 100 series, at least 20,000 distinct stacks in all, and
-//! prints medians.
+//! prints medians. With FOLDER the store lies there and stays.
 #![expect(clippy::print_stdout, reason = "prints its result")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -116,9 +117,9 @@ fn resident() -> String {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = tempfile::tempdir()?;
+    let scratch = tempfile::tempdir()?;
     let config = Config {
-        path: folder.path().to_owned(),
+        path: std::env::args_os().nth(1).map_or_else(|| scratch.path().to_owned(), PathBuf::from),
         max_age: Duration::from_secs(7 * 24 * 3600),
         max_bytes: 2 << 30,
         min_free_bytes: 0,

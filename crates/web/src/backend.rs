@@ -12,8 +12,13 @@ pub type Reload = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 /// [`status`](Self::status) and [`metrics`](Self::metrics), which run on a blocking thread.
 pub trait Backend: Send + Sync + 'static {
     /// The store with this name, or the first by name; with its name. Asked for each query, so a store can come, go and
-    /// be replaced, and the program knows that somebody looks.
+    /// be replaced.
     fn store(&self, name: Option<&str>) -> Option<(String, Store)>;
+
+    /// Says that somebody looks, and waits a moment if stores have to catch up with what is being sampled.
+    fn look(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// Whether the first configuration is loaded.
     fn is_ready(&self) -> bool;

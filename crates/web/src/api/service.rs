@@ -80,6 +80,7 @@ impl Querier {
         query: impl FnOnce(&Store) -> Result<Answer<T>, ConnectError> + Send + 'static,
     ) -> ServiceResult<T> {
         let store = self.store(context)?;
+        self.backend.look().await;
         // A client that has gone cancels a query that has not begun.
         let answer = AbortOnDropHandle::new(tokio::task::spawn_blocking(move || query(&store))).await;
         let answer = answer.map_err(|_| ConnectError::internal("the query ended in a panic; please report it"))??;

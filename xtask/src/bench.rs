@@ -1,0 +1,123 @@
+//! What pyrope costs, seen from outside: `cargo xtask bench`.
+//!
+//! ```text
+//!  load (workloads, a C++ build, pgbench) ◀─samples─ the release binary ◀── its API, its log, /proc, bpftool
+//!                                         ◀─samples─ the floor, perf
+//! ```
+//!
+//! Figures mean something on a machine that does nothing else. docs/performance.md says what each one is.
+
+mod api;
+mod birth;
+mod cpu;
+mod folders;
+mod kernel;
+mod load;
+mod losses;
+mod page;
+mod perf;
+mod process;
+mod query;
+mod resident;
+mod start;
+mod summary;
+mod walk;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use folders::Folders;
+use summary::Results;
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What to measure; everything, if nothing is named
+    rows: Vec<Row>,
+    /// How many pairs of pyrope and floor
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// Seconds of each window of a pair
+    #[arg(long, default_value_t = 15)]
+    window: u64,
+    /// Seconds over which steady CPU is measured
+    #[arg(long, default_value_t = 135)]
+    steady: u64,
+    /// Minutes that are compared with perf
+    #[arg(long, default_value_t = 10)]
+    compared: u64,
+    /// Minutes with a hundred processes
+    #[arg(long, default_value_t = 5)]
+    resident: u64,
+    /// Where the figures go, a JSON object a line; bench/results.jsonl in the target folder, if not given
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// A row of docs/performance.md, or a few that one run gives.
+#[derive(Clone, Copy, ValueEnum)]
+enum Row {
+    /// BPF time a sample against the floor
+    Walk,
+    /// Steady CPU time of the agent on two loads
+    Cpu,
+    /// The same ten minutes by perf
+    Perf,
+    /// Memory with a hundred processes
+    Resident,
+    /// Start to ready, to the first sample, to names
+    Start,
+    /// Samples lost
+    Losses,
+    /// A new process
+    Birth,
+    /// A flame graph of an hour
+    Query,
+    /// The page in Chromium
+    Page,
+}
+
+/// The arguments that rows look at.
+struct Options {
+    pairs: usize,
+    window: Duration,
+    steady: Duration,
+    compared: Duration,
+    resident: Duration,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let folders = Folders::new()?;
+    let options = Options {
+        pairs: arguments.pairs.max(1),
+        window: Duration::from_secs(arguments.window.max(1)),
+        steady: Duration::from_secs(arguments.steady.max(1)),
+        compared: Duration::from_secs(arguments.compared.max(1) * 60),
+        resident: Duration::from_secs(arguments.resident.max(1) * 60),
+    };
+    let rows = if arguments.rows.is_empty() { Row::value_variants() } else { &arguments.rows };
+    let mut results = Results::new();
+    let mut all_ran = true;
+    for row in rows {
+        let measure = match row {
+            Row::Walk => walk::run,
+            Row::Cpu => cpu::run,
+            Row::Perf => perf::run,
+            Row::Resident => resident::run,
+            Row::Start => start::run,
+            Row::Losses => losses::run,
+            Row::Birth => birth::run,
+            Row::Query => query::run,
+            Row::Page => page::run,
+        };
+        // The others may still have something to say.
+        if let Err(error) = measure(&options, &folders, &mut results) {
+            eprintln!("Error: {error:#}");
+            all_ran = false;
+        }
+    }
+    results.write(&arguments.out.clone().unwrap_or_else(|| folders.kept("results.jsonl")))?;
+    Ok(all_ran)
+}
