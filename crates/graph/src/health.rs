@@ -72,11 +72,14 @@ impl Views {
         Self { run: created.clone(), evaluation: created, reported: None }
     }
 
-    /// The worst of the three; the latest among equals.
+    /// The worst of the three; among equals the latest. Of what is healthy, what the component says itself: that tells
+    /// more than that it was started or evaluated, which happens at any time and says nothing new.
     pub(crate) fn effective(&self) -> &Health {
-        let views = [Some(&self.run), Some(&self.evaluation), self.reported.as_ref()];
-        let worst = views.into_iter().flatten().max_by_key(|health| (health.state, health.time));
-        worst.unwrap_or(&self.run)
+        let views = [(&self.run, false), (&self.evaluation, false)];
+        let views = views.into_iter().chain(self.reported.as_ref().map(|reported| (reported, true)));
+        let worst =
+            views.max_by_key(|(health, own)| (health.state, health.state == State::Healthy && *own, health.time));
+        worst.map_or(&self.run, |(health, _)| health)
     }
 }
 
@@ -87,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_counts_and_the_latest_among_equals() {
+    fn the_worst_counts_then_what_it_says_itself_then_the_latest() {
         let at = |second, state, message: &str| Health {
             state,
             message: message.to_owned(),
@@ -99,7 +102,13 @@ mod tests {
             reported: None,
         };
         assert_eq!(views.effective().message, "started component");
-        views.reported = Some(at(0, State::Unhealthy, "no route"));
+        views.reported = Some(at(0, State::Healthy, "sampling 97 times a second"));
+        assert_eq!(views.effective().message, "sampling 97 times a second");
+        views.evaluation = at(9, State::Unhealthy, "component evaluation failed");
+        assert_eq!(views.effective().message, "component evaluation failed");
+        views.reported = Some(at(10, State::Unhealthy, "no route"));
+        assert_eq!(views.effective().message, "no route");
+        views.evaluation = at(11, State::Healthy, "component evaluated");
         assert_eq!(views.effective().message, "no route");
         views.run = at(1, State::Exited, "component shut down cleanly");
         assert_eq!(views.effective().message, "component shut down cleanly");
