@@ -16,9 +16,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new("ui");
     let mut files = Vec::new();
     collect(folder, &mut files)?;
+    let name = |file: &PathBuf| -> Result<String, Box<dyn Error>> {
+        Ok(file.strip_prefix(folder)?.to_str().ok_or("a file name in ui/ is not UTF-8")?.to_owned())
+    };
+    let mut files =
+        files.into_iter().map(|file| Ok((name(&file)?, file))).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+    // As text, because that is how a request's path is compared; a path is compared by its parts.
     files.sort();
     let mut table = String::from("&[\n");
-    for (at, file) in files.iter().enumerate() {
+    for (at, (name, file)) in files.iter().enumerate() {
         let bytes = fs::read(file)?;
         let packed = out.join(format!("asset-{at}.gz"));
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -28,8 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         hasher.write(&bytes);
         writeln!(
             table,
-            "    Asset {{ path: {:?}, content_type: {:?}, etag: \"\\\"{:016x}\\\"\", gzip: include_bytes!({:?}) }},",
-            file.strip_prefix(folder)?.to_str().ok_or("a file name in ui/ is not UTF-8")?,
+            "    Asset {{ path: {name:?}, content_type: {:?}, etag: \"\\\"{:016x}\\\"\", gzip: include_bytes!({:?}) }},",
             content_type(file)?,
             hasher.finish(),
             packed,

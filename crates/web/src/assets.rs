@@ -19,7 +19,7 @@ struct Asset {
     gzip: &'static [u8],
 }
 
-/// Sorted by path.
+/// Sorted by path, as text.
 const ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Nothing but our own files runs or is loaded, and no other page frames ours.
@@ -32,10 +32,9 @@ pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
         "" => "index.html",
         path => path,
     };
-    let Ok(found) = ASSETS.binary_search_by(|asset| asset.path.cmp(path)) else {
+    let Some(asset) = find(path) else {
         return (StatusCode::NOT_FOUND, "there is nothing at this address\n").into_response();
     };
-    let asset = &ASSETS[found];
     let unchanged = headers.get(IF_NONE_MATCH).is_some_and(|tags| {
         tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag))
     });
@@ -66,6 +65,10 @@ pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     response
 }
 
+fn find(path: &str) -> Option<&'static Asset> {
+    ASSETS.binary_search_by(|asset| asset.path.cmp(path)).ok().map(|found| &ASSETS[found])
+}
+
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|coding| {
@@ -74,4 +77,18 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
             (name == "gzip" || name == "*") && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_found_by_its_path() {
+        assert!(find("index.html").is_some());
+        assert!(ASSETS.is_sorted_by_key(|asset| asset.path), "sorted as it is searched, whatever the names");
+        for asset in ASSETS {
+            assert!(find(asset.path).is_some_and(|found| found.path == asset.path), "{}", asset.path);
+        }
+    }
 }
