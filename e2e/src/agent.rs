@@ -34,15 +34,28 @@ impl Agent {
 
     /// Runs a configuration, or none, with more flags and variables, and waits until it is ready.
     pub fn with(configuration: Option<&str>, flags: &[&str], variables: &[(&str, &str)]) -> Self {
-        let agent = Self::spawn(configuration, flags, variables);
-        until("the agent is ready", 20, || http::get(&agent.address, "/-/ready").filter(|answer| answer.status == 200));
-        agent
+        Self::spawn(configuration, flags, variables).ready()
+    }
+
+    /// Runs a configuration with a limit of open files, and waits until it is ready.
+    pub fn with_open_files(configuration: &str, limit: u32) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]).arg(binary());
+        Self::start(command, Some(configuration), &[], &[]).ready()
     }
 
     /// Starts and waits until it listens.
     pub fn spawn(configuration: Option<&str>, flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start(Command::new(binary()), configuration, flags, variables)
+    }
+
+    fn ready(self) -> Self {
+        until("the agent is ready", 20, || http::get(&self.address, "/-/ready").filter(|answer| answer.status == 200));
+        self
+    }
+
+    fn start(mut command: Command, configuration: Option<&str>, flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(binary());
         command.arg("run");
         if let Some(configuration) = configuration {
             let file = folder.path().join("config.alloy");

@@ -1,7 +1,7 @@
 //! Processes that come, go and change while they are profiled.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use e2e::peer::{share_with, wait_for};
 use e2e::workload::path;
@@ -63,5 +63,40 @@ fn a_program_replaced_on_disk_keeps_its_own_names() {
     let share = share_with(&stacks, &["main", "replaced_work", "replaced_leaf"]);
     assert!(share >= 0.85, "named in {:.0} %: {stacks:?}", share * 100.0);
     assert_eq!(share_with(&stacks, &["imposter_leaf"]), 0.0);
+    drop(agent);
+}
+
+#[test]
+fn ever_new_programs_do_not_pile_up_open_files_and_all_are_named() {
+    const PROGRAMS: usize = 600;
+    const LIMIT: usize = 256;
+    let peer = Peer::serve(&[]);
+    let ebpf = "collect_interval = \"2s\"\nsample_rate = 997";
+    let agent = Agent::with_open_files(&configuration(".*/c-brief", &peer.url, ebpf), LIMIT as u32);
+    let descriptors = || fs::read_dir(format!("/proc/{}/fd", agent.pid())).unwrap().count();
+    let folder = tempfile::tempdir().unwrap();
+    let mut most = 0;
+    for number in 0..PROGRAMS {
+        // A file of its own, gone as soon as it has run.
+        let program = folder.path().join(number.to_string()).join("c-brief");
+        fs::create_dir(program.parent().unwrap()).unwrap();
+        fs::copy(path("c-brief"), &program).unwrap();
+        assert!(Command::new(&program).args(["--cpu-ms", "10"]).stdout(Stdio::null()).status().unwrap().success());
+        fs::remove_dir_all(program.parent().unwrap()).unwrap();
+        if number % 50 == 0 {
+            most = most.max(descriptors());
+        }
+    }
+    assert!(most < LIMIT, "{most} files are open");
+    let opened = agent.metric("pyrope_files_seen_total", "outcome=\"opened\"").unwrap();
+    let unreached = agent.metric("pyrope_files_seen_total", "outcome=\"unreached\"").unwrap();
+    assert!(opened >= 0.8 * PROGRAMS as f64, "{opened} files were opened, {unreached} were not reached");
+    let open = agent.metric("pyrope_files_open", "").unwrap();
+    assert!(open <= LIMIT as f64 / 2.0, "{open} files are held open");
+    assert!(agent.metric("pyrope_files_closed_total", "reason=\"limit\"").unwrap() >= opened - LIMIT as f64);
+    let profiles = wait_for(&peer, "service_name", "c-brief", 30, |profiles| samples(profiles) >= 8 * PROGRAMS as u64);
+    let stacks: Vec<_> = profiles.iter().flat_map(|profile| peer.stacks(profile)).collect();
+    let share = share_with(&stacks, &["main", "brief_work", "brief_leaf"]);
+    assert!(share >= 0.6, "named in {:.0} %", share * 100.0);
     drop(agent);
 }

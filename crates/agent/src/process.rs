@@ -3,8 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
-use components::metrics::Metrics;
+use components::metrics::{Metrics, Scope};
 use components::profiler::Profiler;
+use engine::files::{Closed, FileCounts, Opening};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the limit of open files as far as allowed: a file of each program that runs is held open to be named.
@@ -31,7 +32,7 @@ pub(crate) fn resident_bytes() -> u64 {
 }
 
 /// Registers what every scraper expects of a process. The guard keeps the series.
-pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> components::metrics::Scope {
+pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> Scope {
     let scope = metrics.process();
     scope.counter_from("process_cpu_seconds_total", "CPU time used, in seconds.", &[], cpu_seconds);
     scope.gauge_from("process_resident_memory_bytes", "Memory in use, in bytes.", &[], || resident_bytes() as f64);
@@ -43,5 +44,29 @@ pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> components
         let read = move || profiler.total(counter) as f64;
         scope.counter_from("pyrope_kernel_events_total", help, &[("event", counter.name())], read);
     }
+    files(&scope, profiler);
     scope
+}
+
+/// Registers what became of the files that frames lie in.
+fn files(scope: &Scope, profiler: &Arc<Profiler>) {
+    let read = |read: fn(&FileCounts) -> u64| {
+        let profiler = Arc::clone(profiler);
+        move || profiler.files().map_or(0, |files| read(&files)) as f64
+    };
+    scope.gauge_from("pyrope_files_open", "Program files held open to be named.", &[], read(FileCounts::open));
+    let help = "Places in code that have no name because their file was not reached.";
+    scope.counter_from("pyrope_files_nameless_places_total", help, &[], read(FileCounts::nameless));
+    for outcome in Opening::ALL {
+        let profiler = Arc::clone(profiler);
+        let read = move || profiler.files().map_or(0, |files| files.openings(outcome)) as f64;
+        let help = "Program files seen by samples, by whether they could be opened.";
+        scope.counter_from("pyrope_files_seen_total", help, &[("outcome", outcome.name())], read);
+    }
+    for reason in Closed::ALL {
+        let profiler = Arc::clone(profiler);
+        let read = move || profiler.files().map_or(0, |files| files.closed(reason)) as f64;
+        let help = "Program files closed and forgotten, by reason.";
+        scope.counter_from("pyrope_files_closed_total", help, &[("reason", reason.name())], read);
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bpf::{Config, Loaded};
 use crossbeam_channel::Receiver;
+use engine::files::FileCounts;
 use engine::kernel::{Kernel, KernelError};
 use engine::process::ProcessChange;
 use engine::{Counter, Engine, StartError, Status};
@@ -41,6 +42,11 @@ impl Profiler {
     /// The total of a counter of the kernel side; 0 while no engine runs.
     pub fn total(&self, counter: Counter) -> u64 {
         self.lock().as_ref().map_or(0, |engine| engine.total(counter))
+    }
+
+    /// What became of the files that frames lie in, once an engine runs.
+    pub fn files(&self) -> Option<FileCounts> {
+        self.lock().as_ref().map(|engine| engine.files().clone())
     }
 
     /// What the engine holds, if it runs.

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::account::Account;
 use crate::batch::Sink;
 use crate::command::{Command, SessionId};
+use crate::files::FileCounts;
 use crate::kernel::{Kernel, KernelCounters, KernelError, Waker};
 use crate::process::{self, ProcessChange};
 use crate::sampler::{Sampler, now};
@@ -48,6 +49,7 @@ struct Inner {
     wake: Waker,
     map_bytes: u64,
     totals: Totals,
+    files: FileCounts,
     sessions: AtomicU64,
     threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
@@ -92,9 +94,11 @@ impl Engine {
         let files_to_namer = to_namer.clone();
         let totals = Totals::default();
         let counted = totals.clone();
+        let files = FileCounts::default();
+        let (named_files, seen_files) = (files.clone(), files.clone());
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(run);
         let mut threads = vec![
-            spawn("namer", Box::new(move || namer::run(&named)))?,
+            spawn("namer", Box::new(move || namer::run(&named, named_files)))?,
             spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer)))?,
         ];
         threads.push(spawn(
@@ -102,7 +106,7 @@ impl Engine {
             Box::new(move || match kernel() {
                 Ok(kernel) => {
                     _ = loaded.send(Ok((kernel.waker(), kernel.map_bytes())));
-                    Sampler::new(kernel, orders, to_namer, to_opener, counted).run();
+                    Sampler::new(kernel, orders, to_namer, to_opener, counted, seen_files).run();
                 }
                 Err(error) => _ = loaded.send(Err(error)),
             }),
@@ -110,7 +114,7 @@ impl Engine {
         let (wake, map_bytes) =
             answer.recv().map_err(|_| KernelError::new("the sampler thread ended while it loaded"))??;
         let threads = std::sync::Mutex::new(threads);
-        let inner = Inner { commands, wake, map_bytes, totals, sessions: AtomicU64::new(0), threads };
+        let inner = Inner { commands, wake, map_bytes, totals, files, sessions: AtomicU64::new(0), threads };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -138,6 +142,11 @@ impl Engine {
     /// The total of a counter of the kernel side, about a second old.
     pub fn total(&self, counter: Counter) -> u64 {
         self.inner.totals.0[counter as usize].load(Relaxed)
+    }
+
+    /// What became of the files that frames lie in.
+    pub fn files(&self) -> &FileCounts {
+        &self.inner.files
     }
 
     /// What it holds.

@@ -2,9 +2,9 @@
 
 /// Which addresses a frame's address belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Space(u32);
+pub(crate) struct Space(u64);
 
-const PROCESS: u32 = 1 << 31;
+const PROCESS: u64 = 1 << 63;
 
 /// A space by what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) enum SpaceKind {
     /// Offsets in the vDSO.
     Vdso,
     /// Offsets in the file with this number.
-    File(u32),
+    File(u64),
     /// Addresses in the process with this number: code that no file holds.
     Process(u32),
 }
@@ -23,19 +23,19 @@ impl Space {
     pub(crate) const KERNEL: Self = Self(0);
     pub(crate) const VDSO: Self = Self(1);
 
-    pub(crate) fn file(number: u32) -> Self {
+    pub(crate) fn file(number: u64) -> Self {
         Self(number + 2)
     }
 
     pub(crate) fn process(number: u32) -> Self {
-        Self(PROCESS | number)
+        Self(PROCESS | u64::from(number))
     }
 
     pub(crate) fn kind(self) -> SpaceKind {
         match self.0 {
             0 => SpaceKind::Kernel,
             1 => SpaceKind::Vdso,
-            number if number & PROCESS != 0 => SpaceKind::Process(number & !PROCESS),
+            number if number & PROCESS != 0 => SpaceKind::Process(number as u32),
             number => SpaceKind::File(number - 2),
         }
     }

@@ -22,6 +22,7 @@ pub mod account;
 pub mod batch;
 mod command;
 mod engine;
+pub mod files;
 mod frame;
 pub mod kernel;
 mod namer;

@@ -12,11 +12,13 @@ use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType};
 
 use crate::account::{Filtered, Lost};
 use crate::batch::{Batch, Sink};
+use crate::files::FileCounts;
 use crate::frame::Space;
 use crate::opener::OpenedFile;
 use crate::session::{Settings, Shared};
 use crate::stacks::{Appended, Node, Replica};
 
+use files::Files;
 use frames::Frames;
 
 /// Deeper stacks keep this many frames less one at the leaf, under one frame that stands for the rest.
@@ -54,20 +56,31 @@ pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// Files to be closed, once all frames so far have their names.
+pub(crate) struct CloseFiles {
+    pub(crate) files: Vec<u64>,
+    pub(crate) appended: Appended,
+    /// As in [`Job`].
+    pub(crate) processes: Vec<ProcessKey>,
+}
+
 pub(crate) enum NamerEvent {
     File(OpenedFile),
     Window(Box<Job>),
+    Close(Box<CloseFiles>),
     /// Dropped when everything before it is done.
     Barrier(Sender<()>),
 }
 
 /// Runs until the events end.
-pub(crate) fn run(events: &Receiver<NamerEvent>) {
+pub(crate) fn run(events: &Receiver<NamerEvent>, counts: FileCounts) {
     let mut namer = Namer::default();
+    namer.frames.files = Files::new(counts);
     for event in events {
         match event {
-            NamerEvent::File(file) => namer.frames.files.add(file),
+            NamerEvent::File(file) => namer.file(file),
             NamerEvent::Window(job) => namer.window(*job),
+            NamerEvent::Close(close) => namer.close(*close),
             NamerEvent::Barrier(done) => drop(done),
         }
     }
@@ -83,18 +96,37 @@ struct Namer {
 }
 
 impl Namer {
-    fn window(&mut self, mut job: Job) {
-        let appended = std::mem::take(&mut job.appended);
+    /// Brings the replica up to date, and names what is new.
+    fn follow(&mut self, appended: Appended, mut processes: Vec<ProcessKey>) {
         if appended.restart {
             self.frames.restart();
             self.located.clear();
             self.profile = 0;
         }
         self.replica.apply(appended);
-        self.frames.processes.append(&mut job.processes);
+        self.frames.processes.append(&mut processes);
         self.frames.name(&self.replica.frames);
         self.located.resize(self.replica.frames.len(), (0, LocationId(0)));
+    }
 
+    fn file(&mut self, file: OpenedFile) {
+        let number = file.file;
+        if self.frames.files.add(file) {
+            self.frames.name(&self.replica.frames);
+            self.frames.close(number);
+        }
+    }
+
+    fn close(&mut self, close: CloseFiles) {
+        self.follow(close.appended, close.processes);
+        for file in close.files {
+            self.frames.close(file);
+        }
+        self.frames.trim();
+    }
+
+    fn window(&mut self, mut job: Job) {
+        self.follow(std::mem::take(&mut job.appended), std::mem::take(&mut job.processes));
         let (mut profiles, mut empty) = (Vec::new(), 0);
         for counted in job.counted.chunk_by(|a, b| a.group == b.group) {
             let labels = job.groups[counted[0].group as usize].clone();
@@ -151,5 +183,62 @@ impl Namer {
         }
         let name = labels.get("__name__").unwrap_or("process_cpu").to_owned();
         builder.finish(labels, ProfileType::cpu(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use inspect::{Avma, Proc, maps::Maps};
+    use symbolize::Mode;
+
+    use super::*;
+    use crate::frame::Frame;
+    use crate::stacks::{ROOT, Stacks};
+
+    /// This very program, and where in it a function of its own is.
+    fn program() -> (OpenedFile, u64) {
+        let address = program as *const () as u64;
+        let mut proc = Proc::open().unwrap();
+        let mut maps = Maps::new(proc.maps(std::process::id()).unwrap());
+        let mapping = maps.find(|mapping| mapping.contains(Avma(address))).unwrap();
+        let handle = Some(File::open("/proc/self/exe").unwrap());
+        let file = OpenedFile { file: 0, path: "/exe".into(), build_id: "".into(), handle, segments: Vec::new() };
+        (file, address - mapping.start.0 + mapping.offset.0)
+    }
+
+    fn folded(namer: &mut Namer) -> String {
+        let mut builder = ProfileBuilder::new();
+        namer.frames.begin_profile();
+        let location = namer.frames.locate(0, Mode::None, &mut builder);
+        builder.add(&[location], 1);
+        builder.finish([("__name__", "cpu")].into_iter().collect(), ProfileType::cpu("cpu".to_owned())).folded()
+    }
+
+    #[test]
+    fn a_file_is_closed_when_its_frames_have_names_whether_it_came_before_or_after() {
+        for early in [false, true] {
+            let (file, offset) = program();
+            let counts = FileCounts::default();
+            let mut namer = Namer::default();
+            namer.frames.files = Files::new(counts.clone());
+            let mut stacks = Stacks::new();
+            stacks.push(ROOT, Frame { space: Space::file(0), address: offset });
+            let appended = Appended { restart: true, ..stacks.since((0, 0)) };
+            let close = CloseFiles { files: vec![0], appended, processes: Vec::new() };
+            if early {
+                namer.close(close);
+                assert!(!folded(&mut namer).contains("program"));
+                namer.file(file);
+            } else {
+                namer.file(file);
+                assert_eq!(counts.open(), 1);
+                namer.close(close);
+            }
+            assert!(folded(&mut namer).contains("program"), "{}", folded(&mut namer));
+            assert_eq!((counts.open(), counts.nameless()), (0, 0));
+            assert!(namer.frames.files.get(0).is_none());
+        }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct FileKey {
 /// Asks for a file to be opened through a process that has it mapped.
 #[derive(Debug)]
 pub(crate) struct OpenRequest {
-    pub(crate) file: u32,
+    pub(crate) file: u64,
     pub(crate) key: FileKey,
     pub(crate) tgid: u32,
     pub(crate) start: u64,
@@ -34,7 +34,7 @@ pub(crate) struct OpenRequest {
 /// What was learned about a file.
 #[derive(Debug)]
 pub(crate) struct OpenedFile {
-    pub(crate) file: u32,
+    pub(crate) file: u64,
     pub(crate) path: PathBuf,
     /// In hexadecimal; empty when it has none.
     pub(crate) build_id: Arc<str>,

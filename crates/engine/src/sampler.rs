@@ -1,26 +1,30 @@
 //! The sampler thread: owns the kernel side, the processes, the stacks and every session's counts.
 
+mod files;
 mod interner;
+mod job;
 mod processes;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use abi::{Counter, Record, SampleRecord};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use crate::account::{Account, Filtered, Lost};
+use crate::account::{Filtered, Lost};
 use crate::command::{Command, SessionId};
 use crate::engine::Totals;
+use crate::files::FileCounts;
 use crate::kernel::Kernel;
-use crate::namer::{Counted, Job, NamerEvent};
+use crate::namer::{CloseFiles, NamerEvent};
 use crate::opener::OpenRequest;
 use crate::process::{ProcessChange, Subscribers};
 use crate::session::{Matched, OPEN_EVERY, SessionState};
 use crate::window::Window;
 
 use interner::Interner;
+use job::job;
 use processes::Processes;
 
 /// How long the thread sleeps at most: what bounds how late a sample is read.
@@ -29,6 +33,8 @@ const IDLE: Duration = Duration::from_millis(250);
 const BUSY: Duration = Duration::from_millis(20);
 /// How often it looks for CPUs that came or went, in nanoseconds.
 const CPUS_EVERY: u64 = 1_000_000_000;
+/// How often it looks for files that are no longer in use, in nanoseconds; sooner when there are many.
+const FILES_EVERY: u64 = 60_000_000_000;
 
 pub(crate) struct Sampler {
     kernel: Box<dyn Kernel>,
@@ -44,6 +50,7 @@ pub(crate) struct Sampler {
     drained: u64,
     malformed: u64,
     cpus_followed: u64,
+    files_looked_at: u64,
     events_missed: u64,
     totals: Totals,
 }
@@ -55,12 +62,13 @@ impl Sampler {
         namer: Sender<NamerEvent>,
         opener: Sender<OpenRequest>,
         totals: Totals,
+        files: FileCounts,
     ) -> Self {
         Self {
             kernel,
             commands,
             namer,
-            interner: Interner::new(opener),
+            interner: Interner::new(opener, files),
             processes: Processes::new(),
             sessions: BTreeMap::new(),
             subscribers: Subscribers::default(),
@@ -68,6 +76,7 @@ impl Sampler {
             drained: 0,
             malformed: 0,
             cpus_followed: 0,
+            files_looked_at: now(),
             events_missed: 0,
             totals,
         }
@@ -88,6 +97,7 @@ impl Sampler {
             let now = now();
             self.end_windows(now);
             self.show_windows(now);
+            self.forget_files(now);
             if now.saturating_sub(self.cpus_followed) >= CPUS_EVERY {
                 self.cpus_followed = now;
                 if let Err(error) = self.kernel.follow_cpus() {
@@ -258,6 +268,7 @@ impl Sampler {
     /// Sends what a session counted to be named, and begins its next interval.
     fn end_window(&mut self, id: SessionId, now: u64) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
+        self.interner.mark_files(session.window.stacks(), true);
         let (job, filtered) = job(session, &mut self.interner, &self.processes, now, false);
         let samples = job.samples;
         session.shared.account.filter(Filtered::NoTarget, filtered);
@@ -291,6 +302,36 @@ impl Sampler {
         }
     }
 
+    /// Has files closed that no interval holds, and of too many files those that are needed least.
+    fn forget_files(&mut self, now: u64) {
+        let turn = now.saturating_sub(self.files_looked_at) >= FILES_EVERY;
+        if !turn && !self.interner.is_crowded() {
+            return;
+        }
+        if turn {
+            self.files_looked_at = now;
+            self.interner.next_turn();
+        }
+        for session in self.sessions.values() {
+            self.interner.mark_files(session.window.stacks(), false);
+        }
+        let forgotten = self.interner.to_forget();
+        if forgotten.is_empty() {
+            return;
+        }
+        let close = CloseFiles {
+            files: forgotten.iter().map(|(number, _)| *number).collect(),
+            appended: self.interner.appended(),
+            processes: self.processes.since(self.interner.processes_known()),
+        };
+        let synced = self.interner.synced();
+        // A namer that is behind is asked again next time; until then there is no room for more files.
+        if self.namer.try_send(NamerEvent::Close(Box::new(close))).is_ok() {
+            self.interner.mark_synced(synced, self.processes.len());
+            self.interner.forget(&forgotten);
+        }
+    }
+
     /// Brings the accounts up to date with the kernel's counters.
     fn balance(&mut self) {
         let totals = self.kernel.counters();
@@ -312,69 +353,8 @@ impl Sampler {
     }
 }
 
-fn count_ends(account: &Account, ends: &[u32; abi::WalkEnd::ALL.len()]) {
-    for (end, count) in abi::WalkEnd::ALL.into_iter().zip(ends) {
-        account.end(end, u64::from(*count));
-    }
-}
-
-/// What the namer needs of a window, and how many of its samples match no target. How the walks of the others ended is
-/// counted once, when the window is over.
-fn job(session: &SessionState, interner: &mut Interner, processes: &Processes, now: u64, open: bool) -> (Job, u64) {
-    let window = &session.window;
-    let mut groups = Vec::new();
-    let mut group_of = HashMap::new();
-    let by_bucket: Vec<Option<u32>> = window
-        .buckets
-        .iter()
-        .zip(&window.ends)
-        .map(|(bucket, ends)| {
-            let labels = session.final_labels(bucket)?;
-            if !open {
-                count_ends(&session.shared.account, ends);
-            }
-            Some(*group_of.entry(labels.clone()).or_insert_with(|| {
-                groups.push(labels);
-                groups.len() as u32 - 1
-            }))
-        })
-        .collect();
-    let mut counted = Vec::with_capacity(window.counts().len());
-    let (mut samples, mut filtered) = (0, 0);
-    for ((bucket, node), count) in window.counts() {
-        match by_bucket[bucket as usize] {
-            Some(group) => {
-                samples += u64::from(count);
-                counted.push(Counted { group, node, count });
-            }
-            None => filtered += u64::from(count),
-        }
-    }
-    counted.sort_unstable_by_key(|c| (c.group, c.node));
-    let start = unix_nanos() - i64::try_from(now.saturating_sub(window.start)).unwrap_or(0);
-    let job = Job {
-        interval: session.interval,
-        open,
-        samples,
-        start_nanos: start,
-        duration_nanos: i64::try_from(now.saturating_sub(window.start)).unwrap_or(0),
-        settings: session.settings.clone(),
-        groups,
-        counted,
-        appended: interner.appended(),
-        processes: processes.since(interner.processes_known()),
-        sink: Arc::clone(&session.sink),
-        shared: Arc::clone(&session.shared),
-    };
-    (job, filtered)
-}
-
 /// CLOCK_MONOTONIC in nanoseconds: the clock of the records.
 pub(crate) fn now() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-fn unix_nanos() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as i64)
 }

@@ -67,6 +67,28 @@ impl Stacks {
         }
     }
 
+    /// The frames of these stacks, each node's once.
+    pub(crate) fn frames_of(&self, stacks: impl Iterator<Item = Node>) -> impl Iterator<Item = Frame> {
+        let mut seen = vec![0_u64; self.nodes.len().div_ceil(64)];
+        let mut first = move |node: Node| {
+            let (word, bit) = (&mut seen[node as usize / 64], 1 << (node % 64));
+            let is_first = *word & bit == 0;
+            *word |= bit;
+            is_first
+        };
+        let mut nodes = stacks;
+        let mut at = ROOT;
+        std::iter::from_fn(move || {
+            // Below a node that was seen, all is seen.
+            while at == ROOT || !first(at) {
+                at = nodes.next()?;
+            }
+            let (parent, frame) = self.nodes[at as usize];
+            at = parent;
+            Some(self.frames[frame as usize])
+        })
+    }
+
     pub(crate) fn len(&self) -> (usize, usize) {
         (self.frames.len(), self.nodes.len())
     }
@@ -128,5 +150,9 @@ mod tests {
         replica.stack(leaf, &mut ids);
         let addresses: Vec<u64> = ids.iter().map(|id| replica.frames[*id as usize].address).collect();
         assert_eq!(addresses, [1, 2, 1]);
+        let other = stacks.push(main, frame(3));
+        let all: Vec<u64> =
+            stacks.frames_of([leaf, other, ROOT, leaf].into_iter()).map(|frame| frame.address).collect();
+        assert_eq!(all, [1, 2, 1, 3], "what stacks share comes once");
     }
 }

@@ -59,4 +59,9 @@ impl Window {
     pub(crate) fn counts(&self) -> impl ExactSizeIterator<Item = ((u32, Node), u32)> + '_ {
         self.counts.iter().map(|(key, count)| (*key, *count))
     }
+
+    /// Each stack that was seen.
+    pub(crate) fn stacks(&self) -> impl Iterator<Item = Node> + '_ {
+        self.counts.keys().map(|(_, node)| *node)
+    }
 }

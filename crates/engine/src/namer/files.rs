@@ -1,8 +1,10 @@
 //! The files that frames lie in, and their symbols while these are needed.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
 
+use crate::files::{FileCounts, Opening};
 use crate::opener::{CodeSegment, OpenedFile};
 
 /// A file that was seen.
@@ -17,24 +19,54 @@ pub(crate) struct SeenFile {
 
 /// Files by number. One that is still being opened is not there.
 #[derive(Default)]
-pub(crate) struct Files(Vec<Option<SeenFile>>);
+pub(crate) struct Files {
+    seen: HashMap<u64, SeenFile>,
+    /// Those that were to be closed before they came.
+    early: HashSet<u64>,
+    open: usize,
+    counts: FileCounts,
+}
 
 impl Files {
-    pub(crate) fn add(&mut self, opened: OpenedFile) {
-        let number = opened.file as usize;
-        if self.0.len() <= number {
-            self.0.resize_with(number + 1, || None);
-        }
+    pub(crate) fn new(counts: FileCounts) -> Self {
+        Self { counts, ..Self::default() }
+    }
+
+    /// Takes a file. True if it is to be closed again, once what waits for it has its names.
+    pub(crate) fn add(&mut self, opened: OpenedFile) -> bool {
+        let number = opened.file;
+        let reached = opened.handle.is_some();
         let path = opened.path.to_string_lossy();
-        self.0[number] = Some(SeenFile {
+        let file = SeenFile {
             name: Arc::from(path.strip_suffix(" (deleted)").unwrap_or(&path)),
             build_id: opened.build_id,
             handle: opened.handle.map(Arc::new),
             segments: opened.segments,
-        });
+        };
+        self.seen.insert(number, file);
+        self.open += usize::from(reached);
+        self.counts.set_open(self.open);
+        self.counts.count(if reached { Opening::Opened } else { Opening::Unreached });
+        self.early.remove(&number)
     }
 
-    pub(crate) fn get(&self, number: u32) -> Option<&SeenFile> {
-        self.0.get(number as usize)?.as_ref()
+    pub(crate) fn get(&self, number: u64) -> Option<&SeenFile> {
+        self.seen.get(&number)
+    }
+
+    /// Closes a file, or sees to it that it is closed when it comes.
+    pub(crate) fn close(&mut self, number: u64) {
+        match self.seen.remove(&number) {
+            Some(file) => {
+                self.open -= usize::from(file.handle.is_some());
+                self.counts.set_open(self.open);
+            }
+            None => _ = self.early.insert(number),
+        }
+    }
+
+    /// A place in this file has no name, because the file was not reached.
+    pub(crate) fn count_nameless(&self) {
+        self.counts.count_nameless();
     }
 }

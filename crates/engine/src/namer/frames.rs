@@ -60,7 +60,7 @@ pub(crate) struct Frames {
 enum SpaceKindKey {
     Kernel(Arc<str>),
     Vdso,
-    File(u32),
+    File(u64),
 }
 
 impl Frames {
@@ -68,6 +68,12 @@ impl Frames {
     pub(crate) fn restart(&mut self) {
         let Self { files, names, .. } = std::mem::take(self);
         *self = Self { files, names, ..Self::default() };
+    }
+
+    /// Closes a file. What it has names for must have them.
+    pub(crate) fn close(&mut self, file: u64) {
+        self.files.close(file);
+        self.names.close(file);
     }
 
     /// Names the frames that are new, and those whose file has come since.
@@ -117,10 +123,13 @@ impl Frames {
         }
     }
 
-    fn resolve_file(&mut self, number: u32, offset: u64) -> Known {
+    fn resolve_file(&mut self, number: u64, offset: u64) -> Known {
         let Some(file) = self.files.get(number) else {
             return Known { mapping: u32::MAX, address: offset, lines: (0, 0), pending: true };
         };
+        if file.handle.is_none() {
+            self.files.count_nameless();
+        }
         let (name, build_id) = (file.name.clone(), file.build_id.clone());
         let segment = file.segments.iter().find(|s| (s.offset..s.offset + s.size).contains(&offset)).copied();
         let found = self.names.file(number, file, offset);

@@ -33,7 +33,7 @@ struct Opened {
 
 #[derive(Default)]
 pub(crate) struct Names {
-    files: HashMap<u32, Opened>,
+    files: HashMap<u64, Opened>,
     kernel: kernel::Kernel,
     jit: jit::Jit,
     vdso: Option<Option<Symbols<Vec<u8>>>>,
@@ -63,11 +63,16 @@ impl Names {
     }
 
     /// The function at this offset of a file.
-    pub(crate) fn file(&mut self, number: u32, file: &SeenFile, offset: u64) -> Option<Found> {
+    pub(crate) fn file(&mut self, number: u64, file: &SeenFile, offset: u64) -> Option<Found> {
         let now = self.now;
         let opened = self.files.entry(number).or_insert_with(|| Opened { symbols: open(file), used: now });
         opened.used = now;
         found(opened.symbols.as_ref()?.lookup(FileOffset(offset))?)
+    }
+
+    /// Closes a file.
+    pub(crate) fn close(&mut self, number: u64) {
+        self.files.remove(&number);
     }
 
     /// Closes the tables that were not asked for longest, until the rest is small enough.

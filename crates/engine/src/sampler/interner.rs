@@ -6,11 +6,13 @@ use abi::{FilePath, Mapping, SampleRecord, mapping_flag, sample_flag};
 use crossbeam_channel::Sender;
 
 use crate::command::SessionId;
-use crate::frame::{Frame, Space};
+use crate::files::{Closed, FileCounts, Opening, most_open};
+use crate::frame::{Frame, Space, SpaceKind};
 use crate::opener::{FileKey, OpenRequest};
 use crate::session::SessionState;
 use crate::stacks::{Appended, Node, ROOT, Stacks};
 
+use super::files::FileTable;
 use super::processes::Processes;
 
 /// Slots of the table of stacks seen lately; a power of two.
@@ -18,12 +20,15 @@ const RECENT: usize = 8192;
 /// With more nodes or frames than this, or more processes, all intervals end early and everything is forgotten.
 const MOST_NODES: usize = 400_000;
 const MOST_PROCESSES: usize = 50_000;
+/// Paths that wait for their file's sample.
+const MOST_HINTS: usize = 1024;
 
 pub(crate) struct Interner {
     stacks: Stacks,
     /// Hash of a record's payload and process → its stack. One that was not seen lately is built again.
     recent: Vec<(u64, Node)>,
-    files: HashMap<FileKey, u32>,
+    files: FileTable,
+    counts: FileCounts,
     /// Paths that came before the sample which needs them.
     hints: HashMap<FileKey, String>,
     opener: Sender<OpenRequest>,
@@ -31,28 +36,37 @@ pub(crate) struct Interner {
     known: (usize, usize),
     known_processes: usize,
     restarted: bool,
+    /// Whether it was said in this turn that there are too many new files.
+    warned: bool,
 }
 
 impl Interner {
-    pub(crate) fn new(opener: Sender<OpenRequest>) -> Self {
+    pub(crate) fn new(opener: Sender<OpenRequest>, counts: FileCounts) -> Self {
         Self {
             stacks: Stacks::new(),
             recent: vec![(0, ROOT); RECENT],
-            files: HashMap::new(),
+            files: FileTable::new(most_open()),
+            counts,
             hints: HashMap::new(),
             opener,
             known: (0, 0),
             known_processes: 0,
             restarted: true,
+            warned: false,
         }
     }
 
     /// Keeps the path of a file for when a sample asks for the file.
     pub(crate) fn name_hint(&mut self, path: FilePath) {
         let key = FileKey { ino: path.ino, dev: path.dev, version: path.version };
-        if self.hints.len() < 1024 && !self.files.contains_key(&key) {
-            self.hints.insert(key, path.path);
+        if self.files.number(&key).is_some() {
+            return;
         }
+        // A hint is used at once or never.
+        if self.hints.len() >= MOST_HINTS {
+            self.hints.clear();
+        }
+        self.hints.insert(key, path.path);
     }
 
     /// The stack of a record.
@@ -105,20 +119,67 @@ impl Interner {
             return Space::process(process);
         }
         let key = FileKey { ino: mapping.ino, dev: mapping.dev, version: mapping.version };
-        if let Some(file) = self.files.get(&key) {
-            return Space::file(*file);
+        if let Some(file) = self.files.number(&key) {
+            return Space::file(file);
         }
-        let file = self.files.len() as u32;
-        self.files.insert(key, file);
+        // Without room, and with a full queue, there is a storm of new files: this one stays without names until it is
+        // seen again.
+        let Some(file) = self.files.add(key) else { return self.not_asked(tgid, process) };
         let path = self.hints.remove(&key);
         let request = OpenRequest { file, key, tgid, start: mapping.start, end: mapping.end, path };
-        // A full queue is a storm of new files: this one stays without names until it is seen again.
         if self.opener.try_send(request).is_err() {
-            self.files.remove(&key);
-            tracing::warn!(pid = tgid, "too many new files at once; one is not opened now");
-            return Space::process(process);
+            self.files.withdraw(&key);
+            return self.not_asked(tgid, process);
         }
         Space::file(file)
+    }
+
+    fn not_asked(&mut self, tgid: u32, process: u32) -> Space {
+        self.counts.count(Opening::NotAsked);
+        if !std::mem::replace(&mut self.warned, true) {
+            tracing::warn!(
+                pid = tgid,
+                "too many new files at once; some are not opened now, and their code has no names"
+            );
+        }
+        Space::process(process)
+    }
+
+    /// These stacks are in an interval; `over` if it has ended. Their files are in use.
+    pub(crate) fn mark_files(&mut self, stacks: impl Iterator<Item = Node>, over: bool) {
+        let mut last = None;
+        for frame in self.stacks.frames_of(stacks) {
+            if last != Some(frame.space)
+                && let SpaceKind::File(number) = frame.space.kind()
+            {
+                self.files.mark(number, over);
+            }
+            last = Some(frame.space);
+        }
+    }
+
+    /// Whether there are so many files that some are to be forgotten now.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.files.is_crowded()
+    }
+
+    /// A minute is over.
+    pub(crate) fn next_turn(&mut self) {
+        self.files.next_turn();
+        self.warned = false;
+    }
+
+    /// The files to forget.
+    pub(crate) fn to_forget(&self) -> Vec<(u64, Closed)> {
+        self.files.to_forget()
+    }
+
+    /// The namer closes these.
+    pub(crate) fn forget(&mut self, files: &[(u64, Closed)]) {
+        for (number, reason) in files {
+            self.files.forget(*number);
+            self.counts.count_closed(*reason);
+        }
     }
 
     /// What the namer lacks.

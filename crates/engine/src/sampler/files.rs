@@ -1,0 +1,166 @@
+//! Which files have a number, and when one is forgotten.
+//!
+//! A file keeps its number for as long as intervals hold frames of it, and a while longer. What is forgotten is closed by
+//! the namer, after it has named all frames that the file has so far. A file that comes back is a new one: it gets another
+//! number and is opened again through a process that has it.
+
+use std::collections::HashMap;
+
+use crate::files::Closed;
+use crate::opener::FileKey;
+
+/// A file that no interval held for this many turns is forgotten. A turn is a minute.
+const KEPT_TURNS: u32 = 10;
+
+struct Seen {
+    number: u64,
+    /// The last turn in which an interval held a frame of it.
+    used: u32,
+    /// How many intervals held it, as far as they have ended.
+    intervals: u32,
+}
+
+/// The files that have a number: at most as many as may be open.
+pub(crate) struct FileTable {
+    by_key: HashMap<FileKey, Seen>,
+    key_of: HashMap<u64, FileKey>,
+    next: u64,
+    turn: u32,
+    most: usize,
+}
+
+impl FileTable {
+    /// Room for this many files.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { by_key: HashMap::new(), key_of: HashMap::new(), next: 0, turn: 0, most }
+    }
+
+    /// The number of a file that has one.
+    pub(crate) fn number(&self, key: &FileKey) -> Option<u64> {
+        self.by_key.get(key).map(|seen| seen.number)
+    }
+
+    /// Gives a file a number, if there is room.
+    pub(crate) fn add(&mut self, key: FileKey) -> Option<u64> {
+        if self.by_key.len() >= self.most {
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        self.by_key.insert(key, Seen { number, used: self.turn, intervals: 0 });
+        self.key_of.insert(number, key);
+        Some(number)
+    }
+
+    /// Takes a number back that nothing has yet.
+    pub(crate) fn withdraw(&mut self, key: &FileKey) {
+        if let Some(seen) = self.by_key.remove(key) {
+            self.key_of.remove(&seen.number);
+        }
+    }
+
+    /// An interval holds a frame of this file; `over` if it has ended.
+    pub(crate) fn mark(&mut self, number: u64, over: bool) {
+        let seen = self.key_of.get(&number).and_then(|key| self.by_key.get_mut(key));
+        if let Some(seen) = seen {
+            seen.used = self.turn;
+            seen.intervals = seen.intervals.saturating_add(u32::from(over));
+        }
+    }
+
+    /// A minute is over.
+    pub(crate) fn next_turn(&mut self) {
+        self.turn += 1;
+    }
+
+    /// Whether room gets short.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.by_key.len() >= self.most - self.most / 4
+    }
+
+    /// The files to forget now, with why: those that were not in use for long; and if room is short, of the others half,
+    /// those first that were used longest ago, then those that the fewest intervals held.
+    pub(crate) fn to_forget(&self) -> Vec<(u64, Closed)> {
+        let idle = |seen: &Seen| self.turn - seen.used >= KEPT_TURNS;
+        let (old, mut others): (Vec<&Seen>, Vec<&Seen>) = self.by_key.values().partition(|seen| idle(seen));
+        let mut forget: Vec<_> = old.into_iter().map(|seen| (seen.number, Closed::Unused)).collect();
+        if self.is_crowded() {
+            others.sort_unstable_by_key(|seen| (seen.used, seen.intervals, seen.number));
+            let surplus = others.len().saturating_sub(self.most / 2);
+            forget.extend(others[..surplus].iter().map(|seen| (seen.number, Closed::Limit)));
+        }
+        forget
+    }
+
+    /// Forgets a file.
+    pub(crate) fn forget(&mut self, number: u64) {
+        if let Some(key) = self.key_of.remove(&number) {
+            self.by_key.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(ino: u64) -> FileKey {
+        FileKey { ino, dev: 1, version: 0 }
+    }
+
+    fn forget_all(table: &mut FileTable) -> Vec<(u64, Closed)> {
+        let mut forgotten = table.to_forget();
+        forgotten.sort_unstable_by_key(|(number, _)| *number);
+        for (number, _) in &forgotten {
+            table.forget(*number);
+        }
+        forgotten
+    }
+
+    #[test]
+    fn a_file_that_no_interval_holds_is_forgotten_and_comes_back_as_another() {
+        let mut table = FileTable::new(100);
+        let (used, unused) = (table.add(key(1)).unwrap(), table.add(key(2)).unwrap());
+        for _ in 0..KEPT_TURNS {
+            assert_eq!(forget_all(&mut table), []);
+            table.next_turn();
+            table.mark(used, true);
+        }
+        assert_eq!(forget_all(&mut table), [(unused, Closed::Unused)]);
+        assert_eq!((table.number(&key(1)), table.number(&key(2))), (Some(used), None));
+        assert_eq!(table.add(key(2)), Some(2), "a number is never used again");
+    }
+
+    #[test]
+    fn when_room_is_short_the_longest_unused_go_and_what_many_intervals_held_stays() {
+        let mut table = FileTable::new(8);
+        for ino in 0..5 {
+            table.add(key(ino)).unwrap();
+        }
+        // The first is in every interval; the next two were in none for a turn.
+        table.mark(0, true);
+        table.mark(0, true);
+        table.next_turn();
+        for number in [0, 3, 4] {
+            table.mark(number, false);
+        }
+        assert_eq!(forget_all(&mut table), [], "there is room");
+        table.add(key(5)).unwrap();
+        assert_eq!(forget_all(&mut table), [(1, Closed::Limit), (2, Closed::Limit)]);
+        for ino in 6..8 {
+            table.add(key(ino)).unwrap();
+        }
+        assert_eq!(forget_all(&mut table), [(3, Closed::Limit), (4, Closed::Limit)], "all in use: the oldest but one");
+        assert_eq!(table.number(&key(0)), Some(0));
+    }
+
+    #[test]
+    fn there_are_never_more_files_than_room() {
+        let mut table = FileTable::new(4);
+        let numbers: Vec<_> = (0..6).map(|ino| table.add(key(ino))).collect();
+        assert_eq!(numbers, [Some(0), Some(1), Some(2), Some(3), None, None]);
+        table.withdraw(&key(3));
+        assert_eq!(table.add(key(9)), Some(4));
+        assert_eq!((table.by_key.len(), table.key_of.len()), (4, 4));
+    }
+}

@@ -1,0 +1,79 @@
+//! From what a session counted to what the namer needs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::account::Account;
+use crate::namer::{Counted, Job};
+use crate::session::SessionState;
+
+use super::interner::Interner;
+use super::processes::Processes;
+
+fn count_ends(account: &Account, ends: &[u32; abi::WalkEnd::ALL.len()]) {
+    for (end, count) in abi::WalkEnd::ALL.into_iter().zip(ends) {
+        account.end(end, u64::from(*count));
+    }
+}
+
+/// What the namer needs of a window, and how many of its samples match no target. How the walks of the others ended is
+/// counted once, when the window is over.
+pub(super) fn job(
+    session: &SessionState,
+    interner: &mut Interner,
+    processes: &Processes,
+    now: u64,
+    open: bool,
+) -> (Job, u64) {
+    let window = &session.window;
+    let mut groups = Vec::new();
+    let mut group_of = HashMap::new();
+    let by_bucket: Vec<Option<u32>> = window
+        .buckets
+        .iter()
+        .zip(&window.ends)
+        .map(|(bucket, ends)| {
+            let labels = session.final_labels(bucket)?;
+            if !open {
+                count_ends(&session.shared.account, ends);
+            }
+            Some(*group_of.entry(labels.clone()).or_insert_with(|| {
+                groups.push(labels);
+                groups.len() as u32 - 1
+            }))
+        })
+        .collect();
+    let mut counted = Vec::with_capacity(window.counts().len());
+    let (mut samples, mut filtered) = (0, 0);
+    for ((bucket, node), count) in window.counts() {
+        match by_bucket[bucket as usize] {
+            Some(group) => {
+                samples += u64::from(count);
+                counted.push(Counted { group, node, count });
+            }
+            None => filtered += u64::from(count),
+        }
+    }
+    counted.sort_unstable_by_key(|c| (c.group, c.node));
+    let start = unix_nanos() - i64::try_from(now.saturating_sub(window.start)).unwrap_or(0);
+    let job = Job {
+        interval: session.interval,
+        open,
+        samples,
+        start_nanos: start,
+        duration_nanos: i64::try_from(now.saturating_sub(window.start)).unwrap_or(0),
+        settings: session.settings.clone(),
+        groups,
+        counted,
+        appended: interner.appended(),
+        processes: processes.since(interner.processes_known()),
+        sink: Arc::clone(&session.sink),
+        shared: Arc::clone(&session.shared),
+    };
+    (job, filtered)
+}
+
+fn unix_nanos() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as i64)
+}
