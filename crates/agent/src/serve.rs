@@ -89,14 +89,17 @@ impl Backend for Program {
     }
 
     fn metrics(&self) -> String {
+        self.parts.profiler.refresh();
         self.parts.metrics.text()
     }
 
     fn open_metrics(&self) -> String {
+        self.parts.profiler.refresh();
         self.parts.metrics.openmetrics()
     }
 
     fn status(&self) -> serde_json::Value {
+        self.parts.profiler.refresh();
         status::status(&self.parts)
     }
 }

@@ -1,6 +1,7 @@
 //! The one engine of the process, started by whoever needs it first.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bpf::{Config, Loaded};
 use crossbeam_channel::Receiver;
@@ -11,6 +12,9 @@ use engine::{Counter, Engine, StartError, Status};
 
 /// Bytes of the sample ring for each CPU: about six seconds of deep stacks at 97 Hz.
 const RING_BYTES_PER_CPU: u32 = 512 << 10;
+
+/// How long a scrape waits for fresh numbers.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The engine, or that it has not started. A service of the graph; components share it.
 #[derive(Default)]
@@ -37,6 +41,14 @@ impl Profiler {
     /// Births, execs and deaths of processes from now on; `None` while no engine runs.
     pub fn process_changes(&self) -> Option<Receiver<ProcessChange>> {
         self.lock().as_ref().map(Engine::process_changes)
+    }
+
+    /// Brings the accounts of all sessions and the totals up to date. Blocks for a moment.
+    pub fn refresh(&self) {
+        let engine = self.lock().clone();
+        if let Some(engine) = engine {
+            engine.refresh(PATIENCE);
+        }
     }
 
     /// The total of a counter of the kernel side; 0 while no engine runs.

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Targets(SessionId, TargetChange),
     /// Delivers what was counted, then forgets the session; the sender drops when all is handed over.
     Close(SessionId, Sender<()>),
+    /// Brings all accounts up to date; the sender drops when that is done.
+    Balance(Sender<()>),
     Subscribe(Sender<ProcessChange>),
     /// Ends the threads. Sessions still open are closed first.
     Stop(Sender<()>),

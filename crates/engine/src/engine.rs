@@ -128,7 +128,7 @@ impl Engine {
         let (started, answer) = bounded(1);
         self.send(Command::Open { id, settings, shared: Arc::clone(&shared), sink, started });
         answer.recv().map_err(|_| "the engine has stopped".to_owned())??;
-        Ok(Session { id, shared, engine: self.clone() })
+        Ok(Session { id, shared, engine: self.clone(), closed: false })
     }
 
     /// Tells of processes that come and go, from now on. A reader that falls behind is told
@@ -139,7 +139,17 @@ impl Engine {
         receiver
     }
 
-    /// The total of a counter of the kernel side, about a second old.
+    /// Brings all accounts and totals up to date, if the sampler thread answers in this time. They are so once a second
+    /// anyway.
+    pub fn refresh(&self, patience: Duration) {
+        let (done, wait) = bounded(1);
+        if self.inner.commands.try_send(Command::Balance(done)).is_ok() {
+            (self.inner.wake)();
+            _ = wait.recv_timeout(patience);
+        }
+    }
+
+    /// The total of a counter of the kernel side, as of the last refresh.
     pub fn total(&self, counter: Counter) -> u64 {
         self.inner.totals.0[counter as usize].load(Relaxed)
     }
@@ -192,6 +202,7 @@ pub struct Session {
     id: SessionId,
     shared: Arc<Shared>,
     engine: Engine,
+    closed: bool,
 }
 
 impl Session {
@@ -216,16 +227,55 @@ impl Session {
     }
 
     /// Ends the session: what was counted is handed over before this returns.
-    pub fn close(self) {
+    pub fn close(mut self) {
+        if let Some(closed) = self.ask_to_close() {
+            _ = closed.recv();
+        }
+    }
+
+    /// The first time; the answer is that the other end drops.
+    fn ask_to_close(&mut self) -> Option<Receiver<()>> {
+        if std::mem::replace(&mut self.closed, true) {
+            return None;
+        }
         let (closed, wait) = bounded(1);
         self.engine.send(Command::Close(self.id, closed));
-        _ = wait.recv();
+        Some(wait)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let (closed, _) = bounded(1);
-        self.engine.send(Command::Close(self.id, closed));
+        _ = self.ask_to_close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_closed_once_whether_it_is_waited_for_or_dropped() {
+        for wait in [true, false] {
+            let (commands, orders) = bounded(4);
+            let inner = Inner {
+                commands,
+                wake: Arc::new(|| ()),
+                map_bytes: 0,
+                totals: Totals::default(),
+                files: FileCounts::default(),
+                sessions: AtomicU64::new(1),
+                threads: Default::default(),
+            };
+            let engine = Engine { inner: Arc::new(inner) };
+            let session = Session { id: 0, shared: Arc::default(), engine, closed: false };
+            let seen = thread::Builder::new().name("orders".into()).spawn(move || orders.iter().count()).unwrap();
+            if wait {
+                session.close();
+            } else {
+                drop(session);
+            }
+            assert_eq!(seen.join().unwrap(), 1);
+        }
     }
 }

@@ -139,6 +139,11 @@ impl Sampler {
                     }
                 }
                 Ok(Command::Close(id, closed)) => self.close(id, closed),
+                Ok(Command::Balance(done)) => {
+                    self.drain();
+                    self.balance();
+                    drop(done);
+                }
                 Ok(Command::Subscribe(sender)) => self.subscribers.add(sender),
                 Ok(Command::Stop(stopped)) => return Some(Some(stopped)),
                 Err(crossbeam_channel::TryRecvError::Empty) => return None,

@@ -286,3 +286,20 @@ fn frames_of_one_side_are_left_out_and_the_sample_keeps_its_weight() {
     assert!(account.balances());
     engine.stop();
 }
+
+#[test]
+fn whoever_asks_gets_an_account_of_now() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let (session, _) = open(&engine, Settings { targets_only: false, ..settings() });
+    let account = session.accounts();
+    for time in 0..100 {
+        fake.take(7, time, &[], &[0x1004]);
+        engine.refresh(Duration::from_secs(10));
+        assert_eq!((account.taken(), account.open(), account.balances()), (time + 1, time + 1, true));
+        assert_eq!(engine.total(Counter::Taken), time + 1);
+    }
+    drop(session);
+    engine.stop();
+    engine.refresh(Duration::from_secs(10));
+}
