@@ -27,11 +27,15 @@ const PATIENCE: Duration = Duration::from_millis(700);
 const SOURCE_ASKS: Duration = Duration::from_secs(2);
 /// How much time one file of the database spans.
 const PARTITION: Duration = Duration::from_secs(6 * 3600);
+/// A database file cannot be much smaller.
+const LEAST_BYTES: Bytes = Bytes(1 << 20);
+/// How often a folder is tried that could not be opened.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// How often old data is looked for when nothing is written.
 const MAINTAIN: Duration = Duration::from_secs(60);
 
 /// A number of bytes: a number, or text such as `2GiB`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 
 impl Bytes {
@@ -83,6 +87,7 @@ impl IntoValue for Bytes {
 
 /// Keeps profiles on this host's disk.
 #[derive(Clone, Debug, FromBlock)]
+#[block(validate = Arguments::check)]
 pub struct Arguments {
     /// The folder; `<storage.path>/<component id>` unless given.
     #[attr(optional)]
@@ -99,6 +104,16 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    fn check(&mut self) -> Result<(), String> {
+        if self.max_age.is_zero() {
+            return Err("max_age must be greater than 0".to_owned());
+        }
+        if self.max_bytes < LEAST_BYTES {
+            return Err("max_bytes must be at least 1MiB".to_owned());
+        }
+        Ok(())
+    }
+
     fn config(&self, data_path: PathBuf) -> Config {
         Config {
             path: self.path.as_ref().map_or(data_path, PathBuf::from),
@@ -134,15 +149,10 @@ impl Component for PyropeStore {
         let label = cx.id().to_string();
         let stores = cx.service::<Stores>().unwrap_or_default();
         let metrics = cx.service::<Metrics>().unwrap_or_default();
-        let mut current = args.current();
+        let mut config = args.current().config(cx.data_path());
+        let mut store = open(&config).await?;
         let mut before: Option<thread::JoinHandle<()>> = None;
         loop {
-            let config = current.config(cx.data_path());
-            let opened = {
-                let config = config.clone();
-                tokio::task::spawn_blocking(move || Store::open(config)).await?
-            };
-            let store = opened?;
             let (jobs, queue) = mpsc::sync_channel(WAITING);
             let writer = {
                 let (store, stores, cx) = (store.clone(), Arc::clone(&stores), cx.clone());
@@ -158,29 +168,48 @@ impl Component for PyropeStore {
                 _ = tokio::task::spawn_blocking(move || before.join()).await;
             }
             cx.health(State::Healthy, format!("storing in {}", config.path.display()));
-            // Other limits apply at once; another folder is another store.
+            // Other limits apply at once; another folder is another store, from when it can be opened.
+            let mut wanted: Option<Config> = None;
             let moved = loop {
                 tokio::select! {
-                    () = cx.cancelled() => break false,
+                    () = cx.cancelled() => break None,
                     next = args.changed() => {
-                        let Some(next) = next else { break false };
+                        let Some(next) = next else { break None };
                         let new = next.config(cx.data_path());
-                        current = next;
-                        if new.path != config.path { break true }
-                        store.set_limits(&new);
+                        if new.path == config.path {
+                            store.set_limits(&new);
+                            if wanted.take().is_some() {
+                                cx.health(State::Healthy, format!("storing in {}", config.path.display()));
+                            }
+                            continue;
+                        }
+                        wanted = Some(new);
+                    }
+                    () = tokio::time::sleep(TRY_AGAIN), if wanted.is_some() => {}
+                }
+                let Some(new) = &wanted else { continue };
+                match open(new).await {
+                    Ok(opened) => break Some((new.clone(), opened)),
+                    Err(error) => {
+                        cx.health(State::Unhealthy, format!("still storing in {}: {error}", config.path.display()));
                     }
                 }
             };
-            if moved {
-                before = Some(writer);
-                continue;
-            }
-            cx.export(Exports::default());
-            stores.remove(&label);
-            _ = tokio::task::spawn_blocking(move || writer.join()).await;
-            return Ok(());
+            let Some((new, opened)) = moved else {
+                cx.export(Exports::default());
+                stores.remove(&label);
+                drop(store);
+                _ = tokio::task::spawn_blocking(move || writer.join()).await;
+                return Ok(());
+            };
+            (config, store, before) = (new, opened, Some(writer));
         }
     }
+}
+
+async fn open(config: &Config) -> Result<Store, RunError> {
+    let config = config.clone();
+    Ok(tokio::task::spawn_blocking(move || Store::open(config)).await??)
 }
 
 /// What the store holds and lost, for as long as the scope lives.

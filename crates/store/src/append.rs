@@ -126,6 +126,8 @@ impl Inner {
             write(&self.state).open.close(interval);
             return Ok(Appended::default());
         }
+        self.find_folder(writer)
+            .map_err(|error| AppendError::Write { path: self.path.clone(), source: Box::new(error) })?;
         if self.retain(now()) {
             *writer = None;
         }

@@ -189,7 +189,7 @@ impl Partition {
 
     /// Reads the size of the file and its log from the file system.
     pub(crate) fn measure(&self) {
-        let bytes = ["", "-wal"].iter().filter_map(|suffix| fs::metadata(beside(&self.path, suffix)).ok());
+        let bytes = ["", "-wal", "-shm"].iter().filter_map(|suffix| fs::metadata(beside(&self.path, suffix)).ok());
         self.bytes.store(bytes.map(|file| file.len()).sum(), Ordering::Relaxed);
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -33,7 +34,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder cannot be made.
-    #[error("create the folder of the store {path}")]
+    #[error("create the folder of the store {path}; choose one with `path` or --storage.path that can be written to")]
     CreateFolder {
         /// The folder.
         path: PathBuf,
@@ -42,7 +43,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The folder cannot be listed or written to.
-    #[error("use the folder of the store {path}")]
+    #[error("use the folder of the store {path}; choose one with `path` or --storage.path that can be written to")]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -50,8 +51,10 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
-    /// Another process writes to it.
-    #[error("the store {path} is in use by another process; stop it or choose another path")]
+    /// Another process, or another store of this one, writes to it.
+    #[error(
+        "the store {path} is in use, by another process or another store of this one; stop that or choose another path"
+    )]
     InUse {
         /// The folder.
         path: PathBuf,
@@ -75,7 +78,8 @@ pub(crate) struct Inner {
     pub(crate) message: Mutex<Option<String>>,
     /// Bytes of dictionaries of older partitions that are kept in memory.
     pub(crate) cache_bytes: usize,
-    _lock: File,
+    /// Held for as long as the store is open.
+    lock: Mutex<File>,
 }
 
 /// What queries see, changed as a whole: a window becomes visible when its open interval disappears.
@@ -126,6 +130,8 @@ pub struct Stats {
     pub message: Option<String>,
 }
 
+/// The file in the folder that says who writes to it.
+const LOCK: &str = "lock";
 /// About one older partition of a busy host.
 const CACHE_BYTES: usize = 8 << 20;
 
@@ -138,12 +144,11 @@ impl Store {
         let Config { path, max_age, max_bytes, min_free_bytes, partition } = config;
         fs::create_dir_all(&path).map_err(|source| OpenError::CreateFolder { path: path.clone(), source })?;
         let in_folder = |source| OpenError::Folder { path: path.clone(), source };
-        let held = File::create(path.join("lock")).map_err(in_folder)?;
-        match held.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path }),
-            Err(TryLockError::Error(source)) => return Err(in_folder(source)),
-        }
+        let held = match File::create(path.join(LOCK)).map_err(in_folder).map(|file| (file.try_lock(), file))? {
+            (Ok(()), held) => held,
+            (Err(TryLockError::WouldBlock), _) => return Err(OpenError::InUse { path }),
+            (Err(TryLockError::Error(source)), _) => return Err(in_folder(source)),
+        };
         let counts = Counts::default();
         let partitions = find_partitions(&path, &counts).map_err(in_folder)?;
         let inner = Inner {
@@ -154,7 +159,7 @@ impl Store {
             counts,
             message: Mutex::new(None),
             cache_bytes: CACHE_BYTES,
-            _lock: held,
+            lock: Mutex::new(held),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -217,6 +222,25 @@ impl Store {
             memory: state.partitions.iter().map(|partition| partition.heap() as u64).sum(),
             message: lock(&inner.message).clone(),
         }
+    }
+}
+
+impl Inner {
+    /// Makes the folder again after somebody has removed it. Called with the writer locked.
+    pub(crate) fn find_folder(&self, writer: &mut Option<Writer>) -> io::Result<()> {
+        let mut held = lock(&self.lock);
+        let (ours, there) = (held.metadata()?, fs::metadata(self.path.join(LOCK)));
+        if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+            return Ok(());
+        }
+        tracing::warn!(path = %self.path.display(), "the folder of the store was removed; it begins anew");
+        *writer = None;
+        write(&self.state).partitions.clear();
+        fs::create_dir_all(&self.path)?;
+        let file = File::create(self.path.join(LOCK))?;
+        file.try_lock().map_err(io::Error::from)?;
+        *held = file;
+        Ok(())
     }
 }
 

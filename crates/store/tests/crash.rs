@@ -279,3 +279,16 @@ fn a_full_disk_drops_old_data_and_is_counted_when_nothing_is_left() {
     assert_eq!(after.missing, [""; 0]);
     assert!(after.value.total() > before.value.total());
 }
+
+#[test]
+fn a_folder_that_is_removed_under_the_store_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let (store, time) = (open(&path), base());
+    store.append(interval(1), &[profile("cart", time, "main 1")]).unwrap();
+    fs::remove_dir_all(&path).unwrap();
+    store.append(interval(2), &[profile("cart", time + SECOND, "main 2")]).unwrap();
+    assert_eq!(folded(&store, "{}", TimeRange::ALL), "main 2\n");
+    drop(store);
+    assert_eq!(folded(&open(&path), "{}", TimeRange::ALL), "main 2\n");
+}

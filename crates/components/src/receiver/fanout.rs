@@ -13,6 +13,7 @@ pub struct Fanout {
     children: RwLock<Arc<[Receiver]>>,
     latency: Histogram,
     entries: Counter,
+    refused: Counter,
 }
 
 impl Fanout {
@@ -20,10 +21,12 @@ impl Fanout {
     pub fn new(scope: &Scope, children: Vec<Receiver>) -> Self {
         let latency = "How long handing profiles to all children of forward_to took, in seconds.";
         let entries = "Profiles that every child of forward_to took.";
+        let refused = "Profiles that a child of forward_to did not take: once for each child.";
         Self {
             children: RwLock::new(Arc::from(children)),
             latency: scope.histogram("pyroscope_fanout_latency", latency, &[]),
             entries: scope.counter("pyroscope_forwarded_entries_total", entries, &[]),
+            refused: scope.counter("pyrope_forward_refused_entries_total", refused, &[]),
         }
     }
 
@@ -44,6 +47,7 @@ impl ProfilesReceiver for Fanout {
             let mut errors = Vec::new();
             for child in self.children().iter() {
                 if let Err(error) = child.append(profiles.clone()).await {
+                    self.refused.add(profiles.profiles().len() as u64);
                     errors.push(error);
                 }
             }
@@ -114,6 +118,7 @@ mod tests {
         assert_eq!(error.to_string(), "pyroscope.relabel.x has exited; pyroscope.relabel.x has exited");
         assert_eq!(*got.lock().unwrap(), [2]);
         assert!(metrics.text().contains("pyroscope_forwarded_entries_total 0\n"));
+        assert!(metrics.text().contains("pyrope_forward_refused_entries_total 4\n"));
         assert!(metrics.text().contains("pyroscope_fanout_latency_count 1\n"));
 
         fanout.replace(vec![works]);

@@ -14,6 +14,11 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
+    /// The least wait.
+    pub(super) fn least(&self) -> Duration {
+        self.min.max(FLOOR)
+    }
+
     /// The wait after `attempts` attempts, from 1: uniform between d and 2 d, where d doubles with each.
     pub(super) fn wait(&self, attempts: u32) -> Duration {
         self.spread(attempts, random() as f64 / u64::MAX as f64)
@@ -22,7 +27,7 @@ impl Backoff {
     /// The same with `luck` between 0 and 1.
     fn spread(&self, attempts: u32, luck: f64) -> Duration {
         let doublings = attempts.saturating_sub(1).min(31);
-        let d = self.min.max(FLOOR).saturating_mul(1 << doublings).min(self.max.max(FLOOR));
+        let d = self.least().saturating_mul(1 << doublings).min(self.max.max(FLOOR));
         d + d.mul_f64(luck.clamp(0.0, 0.999_999))
     }
 }

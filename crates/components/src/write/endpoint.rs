@@ -246,8 +246,10 @@ impl Endpoint {
             }
             Verdict::Retry => now + settings.backoff.wait(item.attempts),
             Verdict::RetryAfter(pause) => {
-                lock(&self.queue).hold(now + pause);
-                now + pause
+                // A server that asks for no pause at all is not hammered.
+                let due = now + pause.max(settings.backoff.least());
+                lock(&self.queue).hold(due);
+                due
             }
         };
         if settings.max_attempts > 0 && item.attempts >= settings.max_attempts {

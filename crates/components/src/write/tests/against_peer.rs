@@ -361,6 +361,7 @@ async fn prometheus_reads_the_metrics_in_both_formats() {
 
     let text = families(&promtext("text", &write.metrics.text()));
     let expect = [
+        "pyrope_forward_refused_entries_total counter 1",
         "pyrope_write_dropped_profiles_by_reason_total counter 8",
         "pyroscope_fanout_latency histogram 14",
         "pyroscope_forwarded_entries_total counter 1",
