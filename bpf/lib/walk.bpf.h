@@ -87,7 +87,9 @@ __attribute__((noinline)) int walk_some(void)
 	u64 pc = s->pc, fp = s->fp, sp = s->sp;
 	u32 n = s->head.user_frames, base = s->head.kernel_frames;
 	int end = WALK_ON;
-	for (int i = 0; i < STEPS_PER_CALL; i++) {
+	/* 64 bits wide, so that it is spilled as a whole: before 5.16 the verifier forgets smaller values on the stack, and gives
+	 * up on a loop whose counter it does not know (5.15: "the sequence of 8193 jumps is too complex"). */
+	for (u64 i = 0; i < STEPS_PER_CALL; i++) {
 		if (pc - s->map_start >= s->map_size) {
 			if (resolve(pc) == NOT_CODE && n > 0) {
 				end = END_not_code;
