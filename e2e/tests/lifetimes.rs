@@ -48,6 +48,19 @@ fn a_process_in_its_own_mount_and_pid_namespace_is_named() {
 }
 
 #[test]
+fn a_process_whose_first_thread_has_ended_is_attributed_and_named() {
+    let peer = Peer::serve(&[]);
+    let workload = Workload::start("c-leaderless", &["--seconds", "60"]);
+    let agent = Agent::run(&configuration(".*/c-leaderless", &peer.url, "collect_interval = \"1s\""));
+    let profiles = wait_for(&peer, "service_name", "c-leaderless", 30, |profiles| samples(profiles) >= 100);
+    drop(workload);
+    let stacks: Vec<_> = profiles.iter().flat_map(|profile| peer.stacks(profile)).collect();
+    let share = share_with(&stacks, &["work", "orphan_leaf"]);
+    assert!(share >= 0.7, "named in {:.0} %: {stacks:?}", share * 100.0);
+    drop(agent);
+}
+
+#[test]
 fn a_program_replaced_on_disk_keeps_its_own_names() {
     let folder = tempfile::tempdir().unwrap();
     let (program, other) = (folder.path().join("c-replaced"), folder.path().join("twin"));

@@ -191,7 +191,12 @@ impl Sampler {
         self.drain();
         self.end_window(id, now());
         self.balance();
-        self.sessions.remove(&id);
+        if let Some(session) = self.sessions.remove(&id) {
+            // The kernel may go on for other sessions: what is in the ring by now is theirs alone.
+            let account = &session.shared.account;
+            account.set_taken(account.taken() - account.open());
+            account.set_open(0);
+        }
         if let Err(error) = self.set_rate() {
             tracing::error!(error, "cannot change the sample rate");
         }

@@ -109,6 +109,25 @@ impl Proc {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.root, tgid.to_string(), flags, Mode::empty())?)
     }
+
+    /// The directory of a process that has its memory: that of another thread when the first one has ended.
+    fn living_directory(&mut self, tgid: u32) -> Result<OwnedFd, Missing> {
+        let directory = self.directory(tgid)?;
+        let stat = read_small(directory.as_fd(), "stat", &mut self.buffer).ok().and_then(stat::parse);
+        let has_ended = stat.is_some_and(|stat| stat.has_ended());
+        Ok(if has_ended { self.other_thread(tgid).unwrap_or(directory) } else { directory })
+    }
+
+    /// The directory of a thread that lives, of a process whose first thread has ended. A thread's number leads to a directory
+    /// as complete as a process's, though no listing shows it.
+    fn other_thread(&mut self, tgid: u32) -> Option<OwnedFd> {
+        let threads = self.threads(tgid).ok()?;
+        threads.into_iter().filter(|thread| *thread != tgid).find_map(|thread| {
+            let directory = self.directory(thread).ok()?;
+            let stat = stat::parse(read_small(directory.as_fd(), "stat", &mut self.buffer).ok()?)?;
+            (!stat.has_ended()).then_some(directory)
+        })
+    }
 }
 
 fn open_for_reading(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {

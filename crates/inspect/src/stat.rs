@@ -22,6 +22,13 @@ pub struct Stat<'a> {
     pub cpu_ticks: u64,
 }
 
+impl Stat<'_> {
+    /// Whether the main thread has ended; others may run on.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
 /// Reads the text of `/proc/PID/stat`; `None` when it is not such a text.
 ///
 /// The name stands in parentheses and may itself contain spaces, line ends and parentheses: it ends at the *last* `)`.

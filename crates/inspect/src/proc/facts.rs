@@ -86,12 +86,9 @@ impl Proc {
     ///
     /// System calls: 5 for the process and its key, then for each fact 1 (links) or 3 (texts); user and namespace pid share one text.
     pub fn facts(&mut self, tgid: u32, wanted: Wanted) -> Result<Facts, Missing> {
-        let directory = self.directory(tgid)?;
-        let directory = directory.as_fd();
-        let buffer = &mut self.buffer;
-
-        let stat = stat::parse(read_small(directory, "stat", buffer)?).ok_or(Missing::Garbled)?;
-        let kernel_thread = stat.kernel_thread;
+        let mut directory = self.directory(tgid)?;
+        let stat = stat::parse(read_small(directory.as_fd(), "stat", &mut self.buffer)?).ok_or(Missing::Garbled)?;
+        let (kernel_thread, orphaned) = (stat.kernel_thread, stat.has_ended() && stat.threads > 1);
         let mut facts = Facts {
             key: ProcessKey { tgid, start_time: stat.start_time },
             comm: String::from_utf8_lossy(stat.comm).into_owned(),
@@ -106,6 +103,11 @@ impl Proc {
             pid_namespace: Err(Missing::NotAsked),
             mount_namespace: Err(Missing::NotAsked),
         };
+        // The first thread has ended and given its memory back; others run on.
+        if orphaned && let Some(other) = self.other_thread(tgid) {
+            directory = other;
+        }
+        let (directory, buffer) = (directory.as_fd(), &mut self.buffer);
         if wanted.has(Wanted::EXE) {
             facts.exe = if kernel_thread { Err(Missing::KernelThread) } else { link(directory, "exe").map(path) };
         }

@@ -1,7 +1,7 @@
 //! Opens files as another process sees them.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use crate::process::Missing;
 
 use super::{Proc, read};
 
-/// Never waits for the other end of a pipe and never takes a terminal.
-const OPEN: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+/// Only a place in the file system: to open a pipe or a device for reading can have effects.
+const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// A file that stands behind a mapping. It stays readable when the process ends or the file loses its name.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Proc {
     /// file with another inode is refused. The open may block for as long as a FUSE file system likes.
     pub fn open_mapped(&mut self, tgid: u32, start: Avma, end: Avma) -> Result<MappedFile, OpenError> {
         let refused = |path: &Path, reason: Missing| OpenError::Refused { tgid, path: path.to_owned(), reason };
-        let directory = self.directory(tgid).map_err(|reason| refused(Path::new(""), reason))?;
+        let directory = self.living_directory(tgid).map_err(|reason| refused(Path::new(""), reason))?;
         let directory = directory.as_fd();
 
         let first = match open_map_file(directory, start, end) {
@@ -161,9 +161,9 @@ impl Proc {
     /// Opens a file by a path of the process's own mount namespace, as `/tmp/perf-7.map`.
     ///
     /// Symbolic links are followed inside that namespace only, and only a regular file is opened.
-    pub fn open_root_relative(&self, tgid: u32, path: &Path) -> Result<MappedFile, OpenError> {
+    pub fn open_root_relative(&mut self, tgid: u32, path: &Path) -> Result<MappedFile, OpenError> {
         let refused = |reason| OpenError::Refused { tgid, path: path.to_owned(), reason };
-        let directory = self.directory(tgid).map_err(refused)?;
+        let directory = self.living_directory(tgid).map_err(refused)?;
         let file = open_under_root(directory.as_fd(), path).map_err(|errno| by_path(tgid, path, errno))?;
         finish(tgid, file, path.to_owned(), Reached::Path { same_device: true })
     }
@@ -179,7 +179,7 @@ fn by_path(tgid: u32, path: &Path, errno: Errno) -> OpenError {
 
 fn open_map_file(directory: BorrowedFd<'_>, start: Avma, end: Avma) -> Result<(OwnedFd, PathBuf), Errno> {
     let name = format!("map_files/{:x}-{:x}", start.0, end.0);
-    let file = rustix::fs::openat(directory, &name, OPEN, Mode::empty())?;
+    let file = rustix::fs::openat(directory, &name, PLACE, Mode::empty())?;
     let path = rustix::fs::readlinkat(directory, &name, Vec::new())?;
     Ok((file, std::ffi::OsStr::from_bytes(path.as_bytes()).into()))
 }
@@ -188,17 +188,24 @@ fn open_under_root(directory: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Er
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::openat(directory, "root", flags, Mode::empty())?;
     // An absolute link in a container means the container's root; a plain open would follow it into ours.
-    rustix::fs::openat2(root, path, OPEN, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+    rustix::fs::openat2(root, path, PLACE, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
 }
 
-fn finish(tgid: u32, file: OwnedFd, path: PathBuf, reached: Reached) -> Result<MappedFile, OpenError> {
-    let stat = match rustix::fs::fstat(&file) {
+/// Opens for reading what was found, if it is a regular file.
+fn finish(tgid: u32, place: OwnedFd, path: PathBuf, reached: Reached) -> Result<MappedFile, OpenError> {
+    let refused = |path, errno: Errno| OpenError::Refused { tgid, path, reason: errno.into() };
+    let stat = match rustix::fs::fstat(&place) {
         Ok(stat) => stat,
-        Err(errno) => return Err(OpenError::Refused { tgid, path, reason: errno.into() }),
+        Err(errno) => return Err(refused(path, errno)),
     };
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(OpenError::NotRegular { tgid, path });
     }
+    let link = format!("/proc/self/fd/{}", place.as_raw_fd());
+    let file = match rustix::fs::open(link, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => file,
+        Err(errno) => return Err(refused(path, errno)),
+    };
     let identity = Identity {
         device: Device { major: rustix::fs::major(stat.st_dev), minor: rustix::fs::minor(stat.st_dev) },
         inode: stat.st_ino,

@@ -216,7 +216,7 @@ fn links_of_a_container_stay_in_it() {
     invented.write("image/lib/real", "inside");
     symlink("/lib/real", invented.folder.path().join("image/lib/absolute")).unwrap();
     symlink("../../../../../../../../etc/passwd", invented.folder.path().join("image/lib/escape")).unwrap();
-    let proc = Proc::open_at(invented.folder.path()).unwrap();
+    let mut proc = Proc::open_at(invented.folder.path()).unwrap();
 
     let mut text = String::new();
     proc.open_root_relative(42, Path::new("/lib/absolute")).unwrap().file.read_to_string(&mut text).unwrap();
@@ -232,7 +232,7 @@ fn a_pipe_in_the_place_of_a_file_does_not_block_us() {
     let invented = Invented::new();
     let pipe = invented.folder.path().join("image/lib/perf.map");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let proc = Proc::open_at(invented.folder.path()).unwrap();
+    let mut proc = Proc::open_at(invented.folder.path()).unwrap();
     let error = proc.open_root_relative(42, Path::new("/lib/perf.map")).unwrap_err();
     assert!(matches!(error, OpenError::NotRegular { .. }), "{error:?}");
 }
