@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -13,6 +14,7 @@ use components::store::Stores;
 use components::write::status::EndpointStatuses;
 use graph::{Applied, Blocks, Controller, LogFormat, LogLevel, Services, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use web::Access;
 
 use crate::cli::Run;
 use crate::configuration;
@@ -38,6 +40,7 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     let listener = TcpListener::bind(&args.listen).with_context(|| {
         format!("cannot listen on {}: choose another address with --server.http.listen-addr", args.listen)
     })?;
+    let access = serve::access(&listener, args)?;
     let storage = storage_path(args.storage.as_deref());
     let profiler = Arc::new(Profiler::default());
     // Loading the kernel side takes longest, so it begins before anything else is there.
@@ -54,8 +57,8 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let result = runtime.block_on(async {
-        let running = Running::new(args, &logging, storage, Arc::clone(&profiler));
-        let web = serve::start(listener, args, &running.parts)?;
+        let running = Running::new(args, &logging, storage, Arc::clone(&profiler), access);
+        let web = serve::start(listener, &running.parts)?;
         if let Some(loading) = loading {
             let loading = loading.context("cannot start a thread")?;
             let loaded = tokio::task::spawn_blocking(move || loading.join()).await.context("loading was cut off")?;
@@ -92,7 +95,12 @@ fn storage_path(given: Option<&Path>) -> PathBuf {
 }
 
 /// Follows the config blocks.
-struct Apply(Logging);
+struct Apply {
+    logging: Logging,
+    access: Access,
+    /// Whether it was said that most requests will be refused.
+    warned: AtomicBool,
+}
 
 impl Blocks for Apply {
     fn logging(&self, logging: &graph::Logging) {
@@ -102,7 +110,20 @@ impl Blocks for Apply {
             LogLevel::Warn => "warn",
             LogLevel::Error => "error",
         };
-        self.0.set(level, if logging.format == LogFormat::Json { "json" } else { "logfmt" });
+        self.logging.set(level, if logging.format == LogFormat::Json { "json" } else { "logfmt" });
+    }
+
+    fn http(&self, http: &graph::Http) {
+        let basic = serve::basic_auth(http);
+        if basic.as_ref().is_some_and(|basic| !basic.asks_anybody()) {
+            tracing::warn!("auth in http asks nobody for the password: its filter has no paths");
+        }
+        self.access.set_basic(basic);
+        let notice = self.access.notice();
+        let warned = self.warned.swap(notice.is_some(), Relaxed);
+        if let Some(notice) = notice.filter(|_| !warned) {
+            tracing::warn!("{notice}");
+        }
     }
 }
 
@@ -117,7 +138,7 @@ struct Running {
 }
 
 impl Running {
-    fn new(args: &Run, logging: &Logging, storage: PathBuf, profiler: Arc<Profiler>) -> Self {
+    fn new(args: &Run, logging: &Logging, storage: PathBuf, profiler: Arc<Profiler>, access: Access) -> Self {
         let metrics = Metrics::new();
         let own_metrics = process::metrics(&metrics, &profiler);
         let stores = Arc::new(Stores::default());
@@ -130,7 +151,8 @@ impl Running {
             .with(Arc::clone(&sessions))
             .with(Arc::new(endpoints.clone()));
         let vocabulary = configuration::vocabulary(args.stability);
-        let mut settings = Settings::new(vocabulary, services, storage, Arc::new(Apply(logging.clone())));
+        let apply = Apply { logging: logging.clone(), access: access.clone(), warned: AtomicBool::new(false) };
+        let mut settings = Settings::new(vocabulary, services, storage, Arc::new(apply));
         settings.grace = GRACE;
         let controller = Controller::start(settings);
         let parts = Arc::new(Parts {
@@ -142,7 +164,7 @@ impl Running {
             profiler: Arc::clone(&profiler),
             usage: Arc::new(Usage::start()),
             path: args.path.clone(),
-            notice: std::sync::OnceLock::new(),
+            access,
         });
         Self {
             path: args.path.clone(),

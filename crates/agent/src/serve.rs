@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use components::ebpf::Sessions;
@@ -13,6 +13,7 @@ use components::store::Stores;
 use components::write::status::EndpointStatuses;
 use graph::Controller;
 use tokio::runtime::Handle;
+use web::access::{BasicAuth, Filter};
 use web::{Access, Backend, Reload, Server};
 
 use crate::cli::Run;
@@ -30,22 +31,33 @@ pub(crate) struct Parts {
     pub(crate) usage: Arc<Usage>,
     /// The configuration, none for the built-in one.
     pub(crate) path: Option<PathBuf>,
-    /// What is wrong with how it is reached.
-    pub(crate) notice: OnceLock<String>,
+    /// Who may ask for what.
+    pub(crate) access: Access,
+}
+
+/// Who may ask for what, as the flags say. The configuration may add a password.
+pub(crate) fn access(listener: &TcpListener, args: &Run) -> anyhow::Result<Access> {
+    let address = listener.local_addr().context("the listener has no address")?;
+    Ok(Access::new(address, token(args)?, args.insecure))
 }
 
 /// Starts the server. Must be called on the runtime that reloads run on.
-pub(crate) fn start(listener: TcpListener, args: &Run, parts: &Arc<Parts>) -> anyhow::Result<Server> {
-    let address = listener.local_addr().context("the listener has no address")?;
-    let access = Access::new(address, token(args)?, args.insecure);
-    if let Some(notice) = access.notice() {
-        tracing::warn!("{notice}");
-        _ = parts.notice.set(notice);
-    }
+pub(crate) fn start(listener: TcpListener, parts: &Arc<Parts>) -> anyhow::Result<Server> {
     let program = Program { parts: Arc::clone(parts), runtime: Handle::current() };
+    let access = parts.access.clone();
     let server = web::serve(listener, access, Arc::new(program)).context("cannot start the web server")?;
-    tracing::info!(addr = %address, "now listening for http traffic");
+    tracing::info!(addr = %server.address(), "now listening for http traffic");
     Ok(server)
+}
+
+/// The user name and the password that the block `http` asks for, and of whom.
+pub(crate) fn basic_auth(http: &graph::Http) -> Option<BasicAuth> {
+    let auth = http.auth.as_ref()?;
+    let basic = auth.basic.as_ref()?;
+    let filter = auth.filter.as_ref();
+    let filter =
+        filter.map(|filter| Filter { paths: filter.paths.clone(), matching: filter.authenticate_matching_paths });
+    Some(BasicAuth { username: basic.username.clone(), password: basic.password.reveal().to_vec(), filter })
 }
 
 /// The first line of the token file.

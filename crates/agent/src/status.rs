@@ -67,7 +67,7 @@ pub(crate) fn status(parts: &Parts) -> Value {
         "profilers": parts.sessions.all().iter().map(|s| profiler(s, healths(&s.id))).collect::<Vec<_>>(),
         "endpoints": parts.endpoints.list().iter().map(endpoint).collect::<Vec<_>>(),
         "components": components,
-        "notices": parts.notice.get().map(|text| json!({ "level": "warn", "text": text })).into_iter().collect::<Vec<_>>(),
+        "notices": parts.access.notice().map(|text| json!({ "level": "warn", "text": text })).into_iter().collect::<Vec<_>>(),
     })
 }
 

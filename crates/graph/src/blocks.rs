@@ -5,7 +5,7 @@ use lang::{
     diagnostic::Diagnostic,
     eval::Scope,
     syntax::ast::Block,
-    value::{Text, Value, ValueError},
+    value::{Text, Value, ValueError, secret::Secret},
 };
 
 use crate::check;
@@ -16,8 +16,8 @@ pub trait Blocks: Send + Sync {
     /// applied, before any component starts.
     fn logging(&self, _logging: &Logging) {}
 
-    /// The `http` block, or that there is none. Called at every load that is applied.
-    fn http(&self, _block: Option<&Block>) {}
+    /// Serves as the `http` block says, or as its defaults do when there is none. Called at every load that is applied.
+    fn http(&self, _http: &Http) {}
 }
 
 /// Applies nothing.
@@ -38,6 +38,115 @@ pub struct Logging {
     /// Receivers of log lines. Has no effect.
     #[attr(optional)]
     pub write_to: Vec<Value>,
+}
+
+/// What `http` says.
+#[derive(Debug, Default, FromBlock)]
+pub struct Http {
+    /// Who is let in.
+    #[block]
+    pub auth: Option<HttpAuth>,
+    /// TLS of the listener. Has no effect.
+    #[block]
+    pub tls: Option<HttpTls>,
+}
+
+/// Who is let in.
+#[derive(Debug, FromBlock)]
+pub struct HttpAuth {
+    /// Asks for a user name and a password.
+    #[block]
+    pub basic: Option<HttpBasicAuth>,
+    /// Which requests are asked; without it, all.
+    #[block]
+    pub filter: Option<HttpFilter>,
+}
+
+/// A user name and a password.
+#[derive(Debug, FromBlock)]
+#[block(validate = HttpBasicAuth::check)]
+pub struct HttpBasicAuth {
+    /// The user name.
+    #[attr]
+    pub username: String,
+    /// The password.
+    #[attr]
+    pub password: Secret,
+}
+
+/// Which requests are asked for credentials.
+#[derive(Debug, FromBlock)]
+pub struct HttpFilter {
+    /// Beginnings of paths.
+    #[attr(optional)]
+    pub paths: Vec<String>,
+    /// Whether those are asked, or all others.
+    #[attr(default = true)]
+    pub authenticate_matching_paths: bool,
+}
+
+/// TLS of the listener. Nothing of it has an effect.
+#[expect(dead_code, reason = "accepted and not used")]
+#[derive(Debug, FromBlock)]
+pub struct HttpTls {
+    #[attr(optional)]
+    cert_pem: String,
+    #[attr(optional)]
+    cert_file: String,
+    #[attr(optional)]
+    key_pem: Secret,
+    #[attr(optional)]
+    key_file: String,
+    #[attr(optional)]
+    client_ca_pem: String,
+    #[attr(optional)]
+    client_ca_file: String,
+    #[attr(optional)]
+    client_auth_type: String,
+    #[attr(optional)]
+    cipher_suites: Vec<String>,
+    #[attr(optional)]
+    curve_preferences: Vec<String>,
+    #[attr(optional)]
+    min_version: String,
+    #[attr(optional)]
+    max_version: String,
+    #[block]
+    windows_certificate_filter: Option<WindowsCertificateFilter>,
+}
+
+/// Certificates of Windows. Nothing of it has an effect.
+#[expect(dead_code, reason = "accepted and not used")]
+#[derive(Debug, FromBlock)]
+struct WindowsCertificateFilter {
+    #[block]
+    server: Option<WindowsCertificates>,
+    #[block]
+    client: Option<WindowsCertificates>,
+}
+
+#[expect(dead_code, reason = "accepted and not used")]
+#[derive(Debug, FromBlock)]
+struct WindowsCertificates {
+    #[attr(optional)]
+    issuer_common_names: Vec<String>,
+    #[attr(optional)]
+    refresh_interval: String,
+    #[attr(optional)]
+    store: String,
+    #[attr(optional)]
+    subject_regex: String,
+    #[attr(optional)]
+    system_store: String,
+    #[attr(optional)]
+    template_id: String,
+}
+
+impl HttpBasicAuth {
+    fn check(&mut self) -> Result<(), String> {
+        // What is meant to come from the environment and is not there would let everybody in.
+        if self.password.reveal().is_empty() { Err("password must not be empty".to_owned()) } else { Ok(()) }
+    }
 }
 
 /// The least important level that is logged.
@@ -102,9 +211,9 @@ impl Default for Logging {
     }
 }
 
-/// The settings of a `logging` block. Its expressions see functions but no components.
-pub(crate) fn logging(block: &Block, scope: &Scope) -> Result<Logging, Diagnostic> {
-    let Some(body) = block.body() else { return Ok(Logging::default()) };
+/// The settings of a config block, or the defaults without one. Its expressions see functions but no components.
+pub(crate) fn settings<T: FromBlock + Default>(block: Option<&Block>, scope: &Scope) -> Result<T, Diagnostic> {
+    let Some((block, body)) = block.and_then(|block| Some((block, block.body()?))) else { return Ok(T::default()) };
     decode_body(&body, scope).map_err(|diagnostics| {
         let first: Vec<_> = diagnostics.iter().take(1).map(ToString::to_string).collect();
         let message = format!("Failed to evaluate node for config block: decoding configuration: {}", first.concat());
@@ -124,7 +233,7 @@ pub(crate) fn warning(name: &str, block: &Block) -> Option<Diagnostic> {
             let message = format!("{} in logging has no effect: log lines go to stderr only", names.join(" and "));
             return Some(Diagnostic::warning(first.location(), message));
         }
-        "http" => "the http block has no effect: the listener has neither TLS nor authentication",
+        "http" => return tls_warning(block),
         "tracing" => "the tracing block has no effect: pyrope sends no traces of itself",
         "livedebugging" => "the livedebugging block has no effect: there is no live debugging",
         "remotecfg" => "the remotecfg block has no effect: no configuration is fetched from a server",
@@ -133,10 +242,19 @@ pub(crate) fn warning(name: &str, block: &Block) -> Option<Diagnostic> {
     Some(Diagnostic::warning(block.header_location(), message))
 }
 
+fn tls_warning(block: &Block) -> Option<Diagnostic> {
+    let tls = block.body()?.blocks().find(|inner| inner.name() == "tls")?;
+    let windows = tls.body()?.blocks().any(|inner| inner.name() == "windows_certificate_filter");
+    let names = if windows { "tls and its windows_certificate_filter" } else { "tls" };
+    let message = format!("{names} in http has no effect: the listener speaks plain HTTP");
+    Some(Diagnostic::warning(tls.header_location(), message))
+}
+
 /// Checks a config block without evaluating it.
 pub(crate) fn check(name: &str, block: &Block) -> Vec<Diagnostic> {
     match name {
         "logging" => check::block_of::<Logging>(block),
+        "http" => check::block_of::<Http>(block),
         _ => Vec::new(),
     }
 }

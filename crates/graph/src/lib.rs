@@ -12,8 +12,8 @@
 //! ```
 //!
 //! A kind of component is a [`Component`]; a static table of [`Definition`]s says which there are. A [`Controller`]
-//! runs one configuration; [`validate`] looks at one without running it. The `logging` block is decoded here and
-//! applied by the root through [`Blocks`]; modules (`declare`, `import.*`, `foreach`) are not here.
+//! runs one configuration; [`validate`] looks at one without running it. The blocks `logging` and `http` are decoded
+//! here and applied by the root through [`Blocks`]; modules (`declare`, `import.*`, `foreach`) are not here.
 //!
 //! # Invariants
 //!
@@ -108,7 +108,7 @@ mod task;
 mod snapshot;
 
 pub use self::{
-    blocks::{Blocks, LogFormat, LogLevel, Logging},
+    blocks::{Blocks, Http, HttpAuth, HttpBasicAuth, HttpFilter, HttpTls, LogFormat, LogLevel, Logging},
     check::Decoder,
     component::{Component, NoExports, RunError, Stability},
     context::{Context, Seat},

@@ -1,6 +1,7 @@
 //! Who may ask for what.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -15,13 +16,34 @@ const PUBLIC: [&str; 3] = ["/-/ready", "/-/healthy", "/metrics"];
 
 const COOKIE_NAME: &str = "pyrope_token";
 
-/// The rule for one listener.
+/// The rule for one listener. Clones share what can change.
 #[derive(Clone)]
 pub struct Access {
     loopback: bool,
     token: Option<String>,
     insecure: bool,
     address: SocketAddr,
+    basic: Arc<RwLock<Option<BasicAuth>>>,
+}
+
+/// A user name and a password, and who is asked for them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BasicAuth {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: Vec<u8>,
+    /// Which requests are asked; without it, all.
+    pub filter: Option<Filter>,
+}
+
+/// Which requests are asked for credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Beginnings of paths.
+    pub paths: Vec<String>,
+    /// Whether those are asked, or all others.
+    pub matching: bool,
 }
 
 /// Why a request is turned away.
@@ -31,6 +53,8 @@ enum Refusal {
     Unguarded,
     /// The token is missing or wrong.
     Token,
+    /// The user name or the password is missing or wrong.
+    Basic,
     /// It names a host that is not this one.
     Host,
     /// Another site's page sent it.
@@ -52,44 +76,94 @@ impl Access {
     /// is not loopback without one.
     pub fn new(address: SocketAddr, token: Option<String>, insecure: bool) -> Self {
         let loopback = address.ip().to_canonical().is_loopback();
-        Self { loopback, token: token.filter(|token| !token.is_empty()), insecure, address }
+        let token = token.filter(|token| !token.is_empty());
+        Self { loopback, token, insecure, address, basic: Arc::default() }
     }
 
-    /// What to warn of at start: that most requests will be refused, and how to change it.
+    /// Asks for these from now on, or for none.
+    pub fn set_basic(&self, basic: Option<BasicAuth>) {
+        *self.basic.write().unwrap_or_else(PoisonError::into_inner) = basic;
+    }
+
+    /// What to warn of: that most requests will be refused, and how to change it.
     pub fn notice(&self) -> Option<String> {
         let guarded = self.loopback || self.token.is_some() || self.insecure;
-        (!guarded).then(|| {
+        (!guarded && !self.asks_anybody()).then(|| {
             format!(
                 "{} is reachable from other hosts and nothing guards it: only /-/ready, /-/healthy and /metrics answer. \
-                 Give --server.http.token-file=FILE to ask for a token, or --server.http.insecure to open it to \
-                 everyone, or listen on 127.0.0.1",
+                 Give --server.http.token-file=FILE to ask for a token, or an http block with auth to ask for a \
+                 password, or --server.http.insecure to open it to everyone, or listen on 127.0.0.1",
                 self.address
             )
         })
     }
 
+    fn asks_anybody(&self) -> bool {
+        self.basic.read().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(BasicAuth::asks_anybody)
+    }
+
     fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<Pass, Refusal> {
-        if PUBLIC.contains(&uri.path()) {
-            return Ok(Pass::Through);
-        }
         if uri.path() == "/-/reload" && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
             return Err(Refusal::CrossSite);
         }
-        if let Some(token) = &self.token {
-            if carries(headers, token) {
-                return Ok(Pass::Through);
-            }
-            return match without_token(uri) {
-                Some((given, location)) if same(&given, token) => Ok(Pass::KeepToken { location }),
-                _ => Err(Refusal::Token),
+        let basic = self.basic.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(basic) = basic.as_ref().filter(|basic| basic.asks(uri.path())) {
+            // Where there is a token too, either will do.
+            return match self.check_token(uri, headers) {
+                Some(Ok(pass)) => Ok(pass),
+                _ if basic.is_in(headers) => Ok(Pass::Through),
+                _ => Err(Refusal::Basic),
             };
+        }
+        if PUBLIC.contains(&uri.path()) {
+            return Ok(Pass::Through);
+        }
+        if let Some(answer) = self.check_token(uri, headers) {
+            return answer;
         }
         if self.loopback {
             let host = uri.authority().map(|authority| authority.as_str());
             let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
             return if host.is_none_or(is_local_name) { Ok(Pass::Through) } else { Err(Refusal::Host) };
         }
-        if self.insecure { Ok(Pass::Through) } else { Err(Refusal::Unguarded) }
+        // What the filter of an http block leaves out is open, but not if it leaves out everything.
+        let open = self.insecure || basic.as_ref().is_some_and(BasicAuth::asks_anybody);
+        if open { Ok(Pass::Through) } else { Err(Refusal::Unguarded) }
+    }
+
+    /// What the token says, if there is one.
+    fn check_token(&self, uri: &Uri, headers: &HeaderMap) -> Option<Result<Pass, Refusal>> {
+        let token = self.token.as_ref()?;
+        if carries(headers, token) {
+            return Some(Ok(Pass::Through));
+        }
+        Some(match without_token(uri) {
+            Some((given, location)) if same(given.as_bytes(), token.as_bytes()) => Ok(Pass::KeepToken { location }),
+            _ => Err(Refusal::Token),
+        })
+    }
+}
+
+impl BasicAuth {
+    /// Whether a request for this path is asked.
+    fn asks(&self, path: &str) -> bool {
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.paths.iter().any(|start| path.starts_with(start.as_str())) == filter.matching)
+    }
+
+    /// Whether there is a request that is asked.
+    pub fn asks_anybody(&self) -> bool {
+        self.filter.as_ref().is_none_or(|filter| !filter.paths.is_empty() || !filter.matching)
+    }
+
+    /// Whether the right ones are there.
+    fn is_in(&self, headers: &HeaderMap) -> bool {
+        credentials(headers, "basic").filter_map(|pair| BASE64_STANDARD.decode(pair).ok()).any(|pair| {
+            let Some(colon) = pair.iter().position(|byte| *byte == b':') else { return false };
+            // Both are compared, whatever comes of the first.
+            same(&pair[..colon], self.username.as_bytes()) & same(&pair[colon + 1..], &self.password)
+        })
     }
 }
 
@@ -110,6 +184,10 @@ fn refuse(access: &Access, refusal: Refusal) -> Response {
              or open the page once with ?token=TOKEN"
                 .to_owned(),
         ),
+        Refusal::Basic => (
+            StatusCode::UNAUTHORIZED,
+            "the user name and the password of the http block of the configuration are needed".to_owned(),
+        ),
         Refusal::Unguarded => (StatusCode::FORBIDDEN, access.notice().unwrap_or_default()),
         Refusal::Host => (
             StatusCode::FORBIDDEN,
@@ -120,7 +198,7 @@ fn refuse(access: &Access, refusal: Refusal) -> Response {
         Refusal::CrossSite => (StatusCode::FORBIDDEN, "the page of another site cannot reload pyrope".to_owned()),
     };
     let mut response = (status, text + "\n").into_response();
-    if refusal == Refusal::Token {
+    if matches!(refusal, Refusal::Token | Refusal::Basic) {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pyrope\""));
     }
     response
@@ -139,24 +217,25 @@ fn keep_token(access: &Access, location: &str) -> Response {
     response
 }
 
+/// The credentials of this scheme that a request carries.
+fn credentials<'a>(headers: &'a HeaderMap, scheme: &'a str) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
+    values.filter_map(move |value| {
+        let (given, rest) = value.split_once(' ')?;
+        given.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+    })
+}
+
 /// Whether the token is there as bearer, as the password of basic authentication, or in the cookie.
 fn carries(headers: &HeaderMap, token: &str) -> bool {
-    let authorized = headers.get_all(AUTHORIZATION).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        let Some((scheme, rest)) = value.split_once(' ') else { return false };
-        if scheme.eq_ignore_ascii_case("bearer") {
-            same(rest.trim(), token)
-        } else if scheme.eq_ignore_ascii_case("basic") {
-            decode(rest.trim())
-                .is_some_and(|pair| pair.split_once(':').is_some_and(|(_, password)| same(password, token)))
-        } else {
-            false
-        }
-    });
+    let is_token = |given: &str| same(given.as_bytes(), token.as_bytes());
+    let password = |pair: String| pair.split_once(':').is_some_and(|(_, password)| is_token(password));
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    authorized
+    credentials(headers, "bearer").any(is_token)
+        || credentials(headers, "basic").filter_map(decode).any(password)
         || cookies.flat_map(|value| value.split(';')).any(|cookie| {
             let value = cookie.trim().strip_prefix(COOKIE_NAME).and_then(|rest| rest.strip_prefix('='));
-            value.and_then(decode).is_some_and(|value| same(&value, token))
+            value.and_then(decode).is_some_and(|value| is_token(&value))
         })
 }
 
@@ -165,9 +244,9 @@ fn decode(text: &str) -> Option<String> {
 }
 
 /// Equality in a time that does not tell where the first difference is.
-fn same(given: &str, token: &str) -> bool {
-    let difference = given.bytes().zip(token.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
-    given.len() == token.len() && difference == 0
+fn same(given: &[u8], right: &[u8]) -> bool {
+    let difference = given.iter().zip(right).fold(0, |seen, (a, b)| seen | (a ^ b));
+    (given.len() == right.len()) & (std::hint::black_box(difference) == 0)
 }
 
 /// The token in the query of a URL, and the path and query without it.
@@ -278,6 +357,71 @@ mod tests {
         check(&access, "//evil.example?token=s3cr%3Ft", &[], keep("/evil.example"));
         check(&access, "/?token=wrong", &[], Err(Refusal::Token));
         check(&access, "/?token", &[], Err(Refusal::Token));
+    }
+
+    fn basic(user: &str, password: &str) -> [(&'static str, String); 1] {
+        [("authorization", format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))]
+    }
+
+    #[track_caller]
+    fn check_basic(access: &Access, path: &str, given: Option<(&str, &str)>, expect: Result<Pass, Refusal>) {
+        let given = given.map(|(user, password)| basic(user, password));
+        let headers: Vec<_> = given.iter().flatten().map(|(name, value)| (*name, value.as_str())).collect();
+        check(access, path, &headers, expect);
+    }
+
+    fn auth(filter: Option<(&[&str], bool)>) -> Option<BasicAuth> {
+        let filter = filter
+            .map(|(paths, matching)| Filter { paths: paths.iter().map(|path| (*path).to_owned()).collect(), matching });
+        Some(BasicAuth { username: "ada".to_owned(), password: b"p:w".to_vec(), filter })
+    }
+
+    #[test]
+    fn a_password_is_asked_of_every_request_and_opens_every_address() {
+        for address in ["0.0.0.0:1", "127.0.0.1:1"] {
+            let access = access(address, None, false);
+            access.clone().set_basic(auth(None));
+            assert_eq!(access.notice(), None);
+            for path in ["/", "/metrics", "/-/ready", "/querier.v1.QuerierService/Series"] {
+                check_basic(&access, path, Some(("ada", "p:w")), THROUGH);
+                for wrong in [None, Some(("ada", "p")), Some(("bob", "p:w")), Some(("ada", "")), Some(("", "p:w"))] {
+                    check_basic(&access, path, wrong, Err(Refusal::Basic));
+                }
+                check(&access, path, &[("authorization", "Basic !"), ("authorization", "p:w")], Err(Refusal::Basic));
+            }
+            access.set_basic(None);
+            check_basic(&access, "/metrics", None, THROUGH);
+            assert_eq!(access.notice().is_some(), address == "0.0.0.0:1");
+        }
+    }
+
+    #[test]
+    fn the_filter_says_who_is_asked() {
+        let access = access("0.0.0.0:1", None, false);
+        access.set_basic(auth(Some((&["/metrics", "/api/"], true))));
+        check_basic(&access, "/metrics", None, Err(Refusal::Basic));
+        check_basic(&access, "/api/v0/agent/status", None, Err(Refusal::Basic));
+        check_basic(&access, "/", None, THROUGH);
+        access.set_basic(auth(Some((&["/metrics"], false))));
+        check_basic(&access, "/metrics", None, THROUGH);
+        check_basic(&access, "/-/ready", None, Err(Refusal::Basic));
+        check_basic(&access, "/", Some(("ada", "p:w")), THROUGH);
+        // One that asks nobody guards nothing.
+        access.set_basic(auth(Some((&[], true))));
+        check_basic(&access, "/metrics", None, THROUGH);
+        check_basic(&access, "/", None, Err(Refusal::Unguarded));
+        assert!(access.notice().is_some());
+    }
+
+    #[test]
+    fn the_token_or_the_password_will_do_and_what_the_filter_leaves_out_wants_the_token() {
+        let access = access("0.0.0.0:1", Some("tok"), false);
+        access.set_basic(auth(Some((&["/api/"], true))));
+        let bearer = [("authorization", "Bearer tok")];
+        check(&access, "/api/x", &bearer, THROUGH);
+        check_basic(&access, "/api/x", Some(("ada", "p:w")), THROUGH);
+        check(&access, "/", &bearer, THROUGH);
+        check_basic(&access, "/", Some(("ada", "p:w")), Err(Refusal::Token));
     }
 
     #[test]

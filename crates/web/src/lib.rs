@@ -10,8 +10,8 @@
 //!
 //! - The server has its own thread and runtime, so that it answers when everything else is stuck. What takes long runs on
 //!   blocking threads beside it.
-//! - On an address that is not loopback, nothing but readiness, health and metrics answers unless a token guards the
-//!   rest or the operator said that none is needed.
+//! - On an address that is not loopback, nothing but readiness, health and metrics answers unless a token or a
+//!   password guards the rest or the operator said that none is needed.
 //! - On loopback, a request must name the host it comes to: a page elsewhere cannot reach the agent through a DNS name
 //!   of its own.
 //! - What it serves comes through [`Backend`] alone; it knows no component.

@@ -7,13 +7,13 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use lang::{diagnostic::Diagnostic, eval::Scope, source::Source};
+use lang::{decode::FromBlock, diagnostic::Diagnostic, eval::Scope, source::Source};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::{Applied, Difference, Graph, Outcome, Slot};
 use crate::{
-    blocks::{self, Logging},
+    blocks::{self, Http, Logging},
     cell::Cell,
     component::RunError,
     context::Seat,
@@ -33,7 +33,17 @@ impl Graph {
         if has_errors(&diagnostics) {
             return nothing(diagnostics);
         }
-        self.apply_blocks(&plan, &mut diagnostics);
+        let logging = self.block::<Logging>(&plan, "logging").map_err(|diagnostic| diagnostics.push(diagnostic));
+        let http = self.block::<Http>(&plan, "http").map_err(|diagnostic| diagnostics.push(diagnostic));
+        if self.loaded && has_errors(&diagnostics) {
+            return nothing(diagnostics);
+        }
+        if let Ok(logging) = logging {
+            self.settings.blocks.logging(&logging);
+        }
+        if let Ok(http) = http {
+            self.settings.blocks.http(&http);
+        }
         let changes = self.apply(plan, &mut diagnostics).await;
         if self.stop.is_cancelled() {
             diagnostics.push(Diagnostic::unplaced("the graph was shut down while it loaded"));
@@ -51,18 +61,10 @@ impl Graph {
         Outcome { diagnostics, applied, changes }
     }
 
-    /// Applies the blocks that configure the process.
-    fn apply_blocks(&self, plan: &Plan, diagnostics: &mut Vec<Diagnostic>) {
+    /// What a block says that configures the process.
+    fn block<T: FromBlock + Default>(&self, plan: &Plan, name: &str) -> Result<T, Diagnostic> {
         let scope = Scope::new::<String>(self.settings.vocabulary.stdlib.clone(), []);
-        let logging = match plan.singles.get("logging") {
-            Some(block) => blocks::logging(block, &scope),
-            None => Ok(Logging::default()),
-        };
-        match logging {
-            Ok(logging) => self.settings.blocks.logging(&logging),
-            Err(diagnostic) => diagnostics.push(diagnostic),
-        }
-        self.settings.blocks.http(plan.singles.get("http"));
+        blocks::settings(plan.singles.get(name), &scope)
     }
 
     /// Makes a plan the one that runs: what is gone stops, those that depend on others first; then everything is

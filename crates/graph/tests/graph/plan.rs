@@ -258,7 +258,7 @@ test.sink "c" { any = theirs.one.b.output }
 #[tokio::test(start_paused = true)]
 async fn blocks_without_effect_are_warnings() {
     let stage = Stage::new();
-    let text = r#"http { tls { } }
+    let text = r#"http { tls { windows_certificate_filter { } } }
 tracing { sampling_fraction = 1 }
 livedebugging { enabled = true }
 remotecfg { url = "http://x" }
@@ -271,15 +271,15 @@ test.sink "a" { text = env("X") }
     let outcome = stage.load(text).await;
     assert_eq!(outcome.applied, graph::Applied::Fully);
     insta::assert_snapshot!(shown(&outcome), @r#"
-    Warning: main.alloy:1:1: the http block has no effect: the listener has neither TLS nor authentication
+    Warning: main.alloy:1:8: tls and its windows_certificate_filter in http has no effect: the listener speaks plain HTTP
 
-    1 | http { tls { } }
-      | ^^^^^^
+    1 | http { tls { windows_certificate_filter { } } }
+      |        ^^^^^
     2 | tracing { sampling_fraction = 1 }
 
     Warning: main.alloy:2:1: the tracing block has no effect: pyrope sends no traces of itself
 
-    1 | http { tls { } }
+    1 | http { tls { windows_certificate_filter { } } }
     2 | tracing { sampling_fraction = 1 }
       | ^^^^^^^^^
     3 | livedebugging { enabled = true }
@@ -312,10 +312,33 @@ test.sink "a" { text = env("X") }
        |                        ^^^
     10 |
     "#);
-    assert!(stage.journal.has("http block"));
     assert!(stage.journal.has("logging Warn Logfmt"));
     // One without contents says nothing, and needs no answer.
     stage.apply("http { }\ntest.sink \"a\" { }").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_http_block_says_who_is_asked_for_a_password_at_each_load() {
+    let stage = Stage::new();
+    let http = |auth: &str| {
+        // A semicolon stands for a new line, which a list of attributes wants.
+        let auth = auth.replace(';', "\n");
+        format!("http {{ auth {{\n{auth}\n}} }}\ntest.sink \"a\" {{ }}\n")
+    };
+    stage.apply(&http(r#"basic {; username = "ada"; password = string.format("%d", 7); }"#)).await;
+    assert!(stage.journal.has("http asks \"ada\" for (secret)"));
+    stage.apply(&http(r#"basic {; username = "bob"; password = "x"; }; filter {; paths = ["/a"]; }"#)).await;
+    assert!(stage.journal.has("http asks \"bob\" for (secret)"));
+    for (wrong, says) in [
+        (r#"basic {; username = "ada"; }"#, "missing required attribute \"password\""),
+        (r#"basic {; username = "ada"; password = ""; }"#, "password must not be empty"),
+        (r#"basic {; username = "ada"; password = string.format(""); }"#, "password must not be empty"),
+        (r#"filter {; path = ["/a"]; }"#, "unrecognized attribute name \"path\""),
+    ] {
+        let outcome = stage.load(&http(wrong)).await;
+        assert_eq!(outcome.applied, graph::Applied::Not, "{wrong}");
+        assert!(shown(&outcome).contains(says), "{wrong}: {}", shown(&outcome));
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use graph::{Applied, Blocks, Controller, Logging, Outcome, Services, Settings, Stability, Vocabulary};
+use graph::{Applied, Blocks, Controller, Http, Logging, Outcome, Services, Settings, Stability, Vocabulary};
 use lang::{
     render::render,
     source::Source,
@@ -33,9 +33,9 @@ impl Blocks for Noted {
         self.0.note(format!("logging {:?} {:?}", logging.level, logging.format));
     }
 
-    fn http(&self, block: Option<&lang::syntax::ast::Block>) {
-        if block.is_some() {
-            self.0.note("http block");
+    fn http(&self, http: &Http) {
+        if let Some(basic) = http.auth.as_ref().and_then(|auth| auth.basic.as_ref()) {
+            self.0.note(format!("http asks {:?} for {:?}", basic.username, basic.password));
         }
     }
 }
