@@ -99,6 +99,7 @@ pub mod source;
 
 pub mod diagnostic;
 pub mod render;
+pub mod secrets;
 
 pub mod syntax;
 

@@ -1,11 +1,12 @@
 //! Diagnostics for a terminal: a headline and the lines around the place, with carets below.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
     golang::chars::first_char,
-    source::{Location, Position},
+    secrets,
+    source::{Location, Position, Span},
 };
 
 /// Renders diagnostics with a blank line between two of them. `colour` adds ANSI escapes.
@@ -54,71 +55,86 @@ fn render_one(diagnostic: &Diagnostic, colour: bool, out: &mut String) {
     }
 }
 
-/// The lines of a place with one more above and below.
+/// The lines of a place with one more above and below. Secrets among them do not show.
 fn excerpt(location: &Location, out: &mut String) {
     let (start, last) = (location.start(), location.last());
     let first_line = start.line.saturating_sub(1).max(1);
     let last_line = (last.line + 1).min(location.source.line_count());
     let margin = last_line.to_string().len();
     let multi_line = start.line != last.line;
+    let secrets = secrets::spans(location.source.text());
     for number in first_line..=last_line {
-        let line = location.source.line(number);
+        let line = cells(location.source.line(number), location.source.line_start(number), &secrets);
         let gutter = match multi_line {
             false => "",
             true if number > start.line && number <= last.line => "| ",
             true => "  ",
         };
-        let _ = writeln!(out, "{number:>margin$} | {gutter}{}", shown(line));
+        let text: String = line.iter().map(|cell| &*cell.text).collect();
+        let _ = writeln!(out, "{number:>margin$} | {gutter}{text}");
         let carets = match multi_line {
-            false if number == start.line => carets_within(line, start, last),
-            true if number == start.line => carets_from(line, start),
-            true if number == last.line => carets_to(line, last),
+            false if number == start.line => carets_within(&line, start, last),
+            true if number == start.line => carets_from(&line, start),
+            true if number == last.line => carets_to(&line, last),
             _ => continue,
         };
         let _ = writeln!(out, "{:>margin$} | {carets}", "");
     }
 }
 
-/// The line as printed: tabs become four blanks, carriage returns nothing.
-fn shown(line: &[u8]) -> String {
-    String::from_utf8_lossy(line).replace(['\t', '\x0b'], "    ").replace('\r', "")
+/// A character of a line.
+struct Cell {
+    /// Its first byte, from 1.
+    column: u32,
+    /// What is printed: tabs become four blanks, carriage returns nothing, a secret one phrase.
+    text: Cow<'static, str>,
+    /// How many marks stand below it.
+    width: usize,
+    /// Whether it is a tab, below which no caret stands.
+    tab: bool,
 }
 
-/// Each character with its column and whether it takes the width of a tab.
-fn cells(mut line: &[u8]) -> impl Iterator<Item = (u32, bool)> + '_ {
+fn cells(mut line: &[u8], start: u32, secrets: &[Span]) -> Vec<Cell> {
+    let mut cells = Vec::with_capacity(line.len());
     let mut column = 1;
-    std::iter::from_fn(move || {
-        let (c, width) = first_char(line)?;
-        let cell = (column, matches!(c, Some('\t' | '\x0b')));
+    while let Some((c, width)) = first_char(line) {
+        let at = start + column - 1;
+        let secret = secrets.iter().find(|secret| secret.range().contains(&(at as usize)));
+        let (text, width_shown, tab): (Cow<'static, str>, _, _) = match (secret, c) {
+            (Some(secret), _) if column == 1 || at == secret.start => {
+                (secrets::SHOWN.into(), secrets::SHOWN.len(), false)
+            }
+            (Some(_), _) => ("".into(), 0, false),
+            (None, Some('\t' | '\x0b')) => ("    ".into(), 4, true),
+            (None, Some('\r')) => ("".into(), 1, false),
+            (None, Some(c)) => (c.to_string().into(), 1, false),
+            (None, None) => ("\u{fffd}".into(), 1, false),
+        };
+        cells.push(Cell { column, text, width: width_shown, tab });
         line = &line[width..];
         column += width as u32;
-        Some(cell)
-    })
+    }
+    cells
 }
 
-fn carets_within(line: &[u8], start: Position, last: Position) -> String {
-    let within = cells(line).take_while(|(column, _)| *column <= last.column);
-    within
-        .map(|(column, tab)| match (tab, column >= start.column) {
-            (true, _) => "    ",
-            (false, true) => "^",
-            (false, false) => " ",
-        })
-        .collect()
+fn carets_within(line: &[Cell], start: Position, last: Position) -> String {
+    let within = line.iter().take_while(|cell| cell.column <= last.column);
+    within.map(|cell| if cell.tab || cell.column < start.column { " " } else { "^" }.repeat(cell.width)).collect()
 }
 
-fn carets_from(line: &[u8], start: Position) -> String {
-    let cells = cells(line).map(|(column, tab)| match (column >= start.column, tab) {
-        (false, true) => "____",
-        (false, false) => "_",
-        (true, _) => "^",
+fn carets_from(line: &[Cell], start: Position) -> String {
+    let marks = line.iter().map(|cell| match (cell.column >= start.column, cell.tab) {
+        (false, _) => "_".repeat(cell.width),
+        (true, true) => "^".to_owned(),
+        (true, false) => "^".repeat(cell.width),
     });
-    std::iter::once(" _").chain(cells).collect()
+    std::iter::once(" _".to_owned()).chain(marks).collect()
 }
 
-fn carets_to(line: &[u8], last: Position) -> String {
-    let cells = cells(line).take_while(|(column, _)| *column <= last.column);
-    std::iter::once("|_").chain(cells.map(|(_, tab)| if tab { "____" } else { "^" })).collect()
+fn carets_to(line: &[Cell], last: Position) -> String {
+    let within = line.iter().take_while(|cell| cell.column <= last.column);
+    let marks = within.map(|cell| if cell.tab { "_" } else { "^" }.repeat(cell.width));
+    std::iter::once("|_".to_owned()).chain(marks).collect()
 }
 
 #[cfg(test)]
@@ -161,6 +177,18 @@ mod tests {
         let text = "\n".repeat(9) + "x\n";
         let expect = "Error: f.alloy:9:1: wrong\n\n 8 | \n 9 | \n   | \n10 | x\n";
         check(&text, Span::point(8), expect);
+    }
+
+    #[test]
+    fn secrets_do_not_show_and_what_is_behind_them_keeps_its_carets() {
+        let text = "a {\n  password = \"hunter2\"\n  b = 1\n}";
+        let expect = "Error: f.alloy:3:3: wrong\n\n2 |   password = (secret)\n3 |   b = 1\n  |   ^\n4 | }\n";
+        check(text, Span::new(29, 30), expect);
+        let expect =
+            "Error: f.alloy:1:28: wrong\n\n1 | a { password = (secret), b = 1 }\n  |                          ^\n";
+        check("a { password = \"hunter22\", b = 1 }", Span::new(27, 28), expect);
+        let expect = "Error: f.alloy:2:1: wrong\n\n1 | password = (secret)\n2 | (secret)\n  | ^^^^^^^^\n";
+        check("password = `one\ntwo`", Span::new(16, 17), expect);
     }
 
     #[test]

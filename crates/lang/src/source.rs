@@ -50,6 +50,11 @@ impl Source {
         self.lines.len() as u32
     }
 
+    /// The offset of a line's first byte (lines from 1).
+    pub(crate) fn line_start(&self, line: u32) -> u32 {
+        (line as usize).checked_sub(1).and_then(|at| self.lines.get(at)).copied().unwrap_or_default()
+    }
+
     /// The bytes of a line (from 1), without its line feed; empty for a line that does not exist.
     pub fn line(&self, line: u32) -> &[u8] {
         let Some(start) = (line as usize).checked_sub(1).and_then(|at| self.lines.get(at)) else { return &[] };

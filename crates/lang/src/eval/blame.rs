@@ -7,6 +7,7 @@
 use super::super::{
     diagnostic::{Diagnostic, Place, Severity},
     fmt::expression_text,
+    secrets,
     syntax::ast::Expr,
     value::{Value, ValueError},
 };
@@ -61,8 +62,11 @@ impl Ledger {
         }
         match shown {
             Some(expr) => {
-                let message = format!("{}{path} {}", expression_text(expr), error.message);
-                Diagnostic::error(expr.location(), message)
+                let at = expr.location();
+                let secrets = secrets::spans(at.source.text());
+                let is_secret = secrets.iter().any(|secret| secret.start < at.span.end && at.span.start < secret.end);
+                let text = if is_secret { secrets::SHOWN.to_owned() } else { expression_text(expr) };
+                Diagnostic::error(at, format!("{text}{path} {}", error.message))
             }
             None => Diagnostic::new(Severity::Error, Place::Unknown, format!("{path} {}", error.message)),
         }
