@@ -44,6 +44,64 @@ fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
 }
 
 #[test]
+fn a_bad_argument_changes_nothing_and_a_replaced_endpoint_loses_nothing() {
+    let (hangs, peer) = (Peer::serve(&["--script", "hang"]), Peer::serve(&[]));
+    let text = configuration(".*/c-recurse", &hangs.url, "collect_interval = \"1s\"");
+    let agent = Agent::run(&text);
+    let _workload = Workload::start("c-recurse", &["--seconds", "60"]);
+    until("something is delivered", 20, || {
+        agent.metric("pyrope_ebpf_samples_delivered_total", "").filter(|samples| *samples > 0.0)
+    });
+
+    // One mistake, and another endpoint in the same file.
+    let other =
+        text.replace("\"peer\"", "\"other\"").replace(".write.peer", ".write.other").replace(&hangs.url, &peer.url);
+    agent.write_configuration(&other.replace("collect_interval =", "collect_interval = true\n demangle ="));
+    let answer = http::request(&agent.address, "POST", "/-/reload", &[], "").unwrap();
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let components = agent.get("/api/v0/agent/status").body;
+    assert!(
+        components.contains("pyroscope.write.peer") && !components.contains("pyroscope.write.other"),
+        "{components}"
+    );
+
+    // The endpoint that hangs takes its time to stop; nothing waits for it.
+    agent.write_configuration(&other);
+    let answer = http::request(&agent.address, "POST", "/-/reload", &[], "");
+    assert!(answer.is_none_or(|answer| answer.status == 200));
+    wait_for(&peer, "service_name", "c-recurse", 5, |profiles| profiles.len() > 1);
+    assert_eq!(agent.metric("pyrope_forward_refused_entries_total", ""), Some(0.0));
+    let (status, log) = agent.stop();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn a_store_that_cannot_move_stays_where_it_is() {
+    let text = |path: &str| format!("pyrope.store \"local\" {{ path = \"{path}\" }}");
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    std::fs::write(&second, "not a folder").unwrap();
+    let agent = Agent::run(&text(&first.display().to_string()));
+    let reload = |path: &std::path::Path| {
+        agent.write_configuration(&text(&path.display().to_string()));
+        assert_eq!(http::request(&agent.address, "POST", "/-/reload", &[], "").unwrap().status, 200);
+    };
+    let health = |expected: &str| {
+        until(expected, 20, || agent.get("/api/v0/agent/status").body.contains(expected).then_some(()));
+    };
+    reload(&second);
+    health(&format!("still storing in {}", first.display()));
+    until("it is unhealthy", 5, || (agent.get("/-/healthy").status == 500).then_some(()));
+    reload(&first);
+    health(&format!("storing in {}", first.display()));
+    assert_eq!(agent.get("/-/healthy").status, 200);
+    reload(&second);
+    std::fs::remove_file(&second).unwrap();
+    health(&format!("storing in {}", second.display()));
+    agent.stop();
+}
+
+#[test]
 fn a_broken_file_ends_the_start_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("broken.alloy");

@@ -1,7 +1,7 @@
 //! `pyrope.store`: keeps profiles in the embedded database, for the page.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -150,7 +150,7 @@ impl Component for PyropeStore {
         let stores = cx.service::<Stores>().unwrap_or_default();
         let metrics = cx.service::<Metrics>().unwrap_or_default();
         let mut config = args.current().config(cx.data_path());
-        let mut store = open(&config).await?;
+        let mut store = open(&stores, &config).await?;
         let mut before: Option<thread::JoinHandle<()>> = None;
         loop {
             let (jobs, queue) = mpsc::sync_channel(WAITING);
@@ -188,7 +188,7 @@ impl Component for PyropeStore {
                     () = tokio::time::sleep(TRY_AGAIN), if wanted.is_some() => {}
                 }
                 let Some(new) = &wanted else { continue };
-                match open(new).await {
+                match open(&stores, new).await {
                     Ok(opened) => break Some((new.clone(), opened)),
                     Err(error) => {
                         cx.health(State::Unhealthy, format!("still storing in {}: {error}", config.path.display()));
@@ -207,7 +207,12 @@ impl Component for PyropeStore {
     }
 }
 
-async fn open(config: &Config) -> Result<Store, RunError> {
+/// Opens a store, or shares the one that another component has in the same folder: that component may be about to stop.
+async fn open(stores: &Stores, config: &Config) -> Result<Store, RunError> {
+    if let Some(store) = stores.at(&config.path) {
+        store.set_limits(config);
+        return Ok(store);
+    }
     let config = config.clone();
     Ok(tokio::task::spawn_blocking(move || Store::open(config)).await??)
 }
@@ -396,6 +401,11 @@ impl Stores {
         let mut state = self.lock();
         state.asked = Some(Instant::now());
         state.looks.map(|looks| looks.last + LOOKED)
+    }
+
+    /// The store in this folder.
+    fn at(&self, path: &Path) -> Option<Store> {
+        self.lock().stores.values().find(|store| store.path() == path).cloned()
     }
 
     fn put(&self, id: &str, store: Store) {

@@ -5,6 +5,7 @@
 
 mod load;
 mod propagate;
+mod rehearse;
 
 use std::{
     collections::BTreeMap,
@@ -133,9 +134,9 @@ impl Controller {
 
     /// Loads a configuration over the one that runs, if any. Loads happen one after the other.
     ///
-    /// With an error in the graph itself (a name, a reference, a cycle) nothing changes. At the first load any other
-    /// error, too, leaves nothing running. Later, a component that cannot be evaluated keeps its last good arguments
-    /// and is unhealthy, and everything else is applied.
+    /// With an error that can be known beforehand (a name, a reference, a cycle, arguments that cannot be decoded) nothing
+    /// changes. At the first load any other error, too, leaves nothing running. Later, a component that turns out not to
+    /// work is unhealthy, one that ran before keeps its last good arguments, and everything else is applied.
     pub async fn load(&self, sources: Vec<Arc<Source>>) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         if self.commands.send(Command::Load(sources, reply)).await.is_ok()

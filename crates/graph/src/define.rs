@@ -2,6 +2,7 @@
 
 use std::{any::Any, marker::PhantomData, pin::Pin, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use lang::{
     decode::{FromBlock as _, IntoValue as _, Schema, decode_body},
     diagnostic::Diagnostic,
@@ -69,6 +70,8 @@ pub struct Arguments(Arc<dyn Any + Send + Sync>);
 pub struct Started {
     /// Gives it new arguments, of the same definition.
     pub(crate) deliver: Box<dyn Fn(Arguments) + Send + Sync>,
+    /// Waits until it has dealt with the latest ones.
+    pub(crate) settled: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
     /// Its run.
     pub(crate) run: Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>,
 }
@@ -112,9 +115,20 @@ impl<C: Component> Definition for Define<C> {
 
     fn start(&self, arguments: Arguments, seat: Seat) -> Started {
         let (sender, updates) = Updates::new(arguments.of::<C>());
+        let (sender, handled) = (Arc::new(sender), updates.handled());
+        let latest = Arc::clone(&sender);
         Started {
             deliver: Box::new(move |arguments| {
                 sender.send_replace(arguments.of::<C>());
+            }),
+            settled: Box::new(move || {
+                let (latest, mut handled) = (Arc::clone(&latest.borrow()), handled.clone());
+                Box::pin(async move {
+                    let is_latest =
+                        |handled: &Option<Arc<_>>| handled.as_ref().is_some_and(|it| Arc::ptr_eq(it, &latest));
+                    // A component that has ended deals with nothing any more.
+                    _ = handled.wait_for(is_latest).await;
+                })
             }),
             // Also what runs before the component's first await belongs to its task.
             run: Box::pin(async move { C::run(updates, Context::new(seat)).await }),

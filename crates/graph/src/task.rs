@@ -2,7 +2,7 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -20,6 +20,7 @@ pub(crate) struct Run {
     cell: Arc<Cell>,
     cancel: CancellationToken,
     deliver: Box<dyn Fn(Arguments) + Send + Sync>,
+    settled: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
     task: JoinHandle<End>,
 }
 
@@ -47,7 +48,7 @@ impl Run {
     pub(crate) fn start(definition: &dyn Definition, arguments: Arguments, seat: Seat) -> Self {
         let (cell, cancel) = (Arc::clone(&seat.cell), seat.cancel.clone());
         cell.begin();
-        let Started { deliver, run } = definition.start(arguments, seat);
+        let Started { deliver, settled, run } = definition.start(arguments, seat);
         cell.set_run(State::Healthy, "started component");
         let watched = Arc::clone(&cell);
         let task = tokio::spawn(async move {
@@ -55,12 +56,17 @@ impl Run {
             ended(&watched, result)
         });
         debug!(node_id = %cell.id(), "started component");
-        Self { cell, cancel, deliver, task }
+        Self { cell, cancel, deliver, settled, task }
     }
 
     /// Gives it new arguments.
     pub(crate) fn deliver(&self, arguments: Arguments) {
         (self.deliver)(arguments);
+    }
+
+    /// Waits until it has dealt with its latest arguments, or has ended.
+    pub(crate) fn settled(&self) -> BoxFuture<'static, ()> {
+        (self.settled)()
     }
 
     /// Whether it has ended by itself.
@@ -89,9 +95,9 @@ impl Run {
 
     /// Asks it to stop and waits until it has. One that takes longer than the grace period is cut off.
     pub(crate) async fn stop(self, grace: Duration) {
-        let Self { cell, cancel, deliver, mut task } = self;
+        let Self { cell, cancel, deliver, settled, mut task } = self;
         cancel.cancel();
-        drop(deliver);
+        drop((deliver, settled));
         if task.is_finished() {
             return;
         }
@@ -131,7 +137,6 @@ fn ended(cell: &Cell, result: Result<Result<(), RunError>, Box<dyn Any + Send>>)
 
 fn not_built(cell: &Cell, error: RunError) -> End {
     cell.set_evaluation(State::Unhealthy, format!("component evaluation failed: building component: {error}"));
-    error!(node_id = %cell.id(), err = %error, "failed to build component");
     End::NotBuilt(error)
 }
 

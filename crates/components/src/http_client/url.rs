@@ -75,15 +75,34 @@ impl fmt::Debug for ServerUrl {
     }
 }
 
-/// A URL as it may be shown: a password in it is `xxxxx`.
+/// A URL as it may be shown: a password in it is `xxxxx`, and so are a user that stands alone, as tokens do, and the values
+/// of the query. It need not be a valid one: what cannot be told from a password counts as one.
 pub(crate) fn redacted(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let Some((user, host)) = rest[..end].rsplit_once('@') else { return url.to_owned() };
-    match user.split_once(':') {
-        Some((name, _)) => format!("{scheme}://{name}:xxxxx@{host}{}", &rest[end..]),
-        None => url.to_owned(),
+    let url = url.split('#').next().unwrap_or(url);
+    let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
+    let (scheme, rest) =
+        address.split_once("://").map_or(("", address), |(scheme, rest)| (&address[..scheme.len() + 3], rest));
+    let mut out = scheme.to_owned();
+    match rest.rsplit_once('@').filter(|_| !begins_with_host(rest)) {
+        Some((user, host)) => {
+            let name = user.split_once(':').map(|(name, _)| format!("{name}:")).unwrap_or_default();
+            out.extend([&name, "xxxxx@", host]);
+        }
+        None => out.push_str(rest),
     }
+    for (at, pair) in query.iter().flat_map(|query| query.split('&')).enumerate() {
+        out.push(if at == 0 { '?' } else { '&' });
+        out.push_str(&pair.split_once('=').map_or_else(|| "xxxxx".to_owned(), |(name, _)| format!("{name}=xxxxx")));
+    }
+    out
+}
+
+/// Whether what stands before the first `/` is a host, perhaps with a port, so that an `@` behind it is part of the path.
+fn begins_with_host(rest: &str) -> bool {
+    let Some((authority, _)) = rest.split_once('/') else { return false };
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "0"));
+    let is_host = !host.contains(':') || host.starts_with('[');
+    !authority.contains('@') && is_host && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// `name:password` with percent escapes resolved.
@@ -171,7 +190,16 @@ mod tests {
         );
         let endpoint = ServerUrl::parse("http://me:secret@host/").expect("it is one");
         assert_eq!(format!("{endpoint:?}"), "http://host/");
-        assert_eq!(redacted("http://host/a@b:c"), "http://host/a@b:c");
+        for (url, expect) in [
+            ("http://host/a@b:c", "http://host/a@b:c"),
+            ("http://[::1]:4040/a@b", "http://[::1]:4040/a@b"),
+            ("me:secret@host", "me:xxxxx@host"),
+            ("http://me:se/cr@et@host/x", "http://me:xxxxx@host/x"),
+            ("https://token@host", "https://xxxxx@host"),
+            ("https://host/x?token=secret&y", "https://host/x?token=xxxxx&xxxxx"),
+        ] {
+            assert_eq!(redacted(url), expect);
+        }
     }
 
     #[test]

@@ -21,7 +21,8 @@ impl Fanout {
     pub fn new(scope: &Scope, children: Vec<Receiver>) -> Self {
         let latency = "How long handing profiles to all children of forward_to took, in seconds.";
         let entries = "Profiles that every child of forward_to took.";
-        let refused = "Profiles that a child of forward_to did not take: once for each child.";
+        let refused =
+            "Profiles that a child of forward_to did not take, once for each child, or that had none to go to.";
         Self {
             children: RwLock::new(Arc::from(children)),
             latency: scope.histogram("pyroscope_fanout_latency", latency, &[]),
@@ -45,7 +46,11 @@ impl ProfilesReceiver for Fanout {
         Box::pin(async move {
             let started = Instant::now();
             let mut errors = Vec::new();
-            for child in self.children().iter() {
+            let children = self.children();
+            if children.is_empty() {
+                self.refused.add(profiles.profiles().len() as u64);
+            }
+            for child in children.iter() {
                 if let Err(error) = child.append(profiles.clone()).await {
                     self.refused.add(profiles.profiles().len() as u64);
                     errors.push(error);

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
@@ -23,6 +23,9 @@ use crate::{
     task::{Building, Run},
 };
 
+/// How long a load waits for components to let go of those that are to stop.
+const SETTLE_WAIT: Duration = Duration::from_secs(2);
+
 impl Graph {
     /// Loads a configuration.
     pub(super) async fn load(&mut self, sources: &[Arc<Source>]) -> Outcome {
@@ -35,8 +38,11 @@ impl Graph {
         }
         let logging = self.block::<Logging>(&plan, "logging").map_err(|diagnostic| diagnostics.push(diagnostic));
         let http = self.block::<Http>(&plan, "http").map_err(|diagnostic| diagnostics.push(diagnostic));
-        if self.loaded && has_errors(&diagnostics) {
-            return nothing(diagnostics);
+        if self.loaded {
+            diagnostics.extend(self.rehearse(&plan));
+            if has_errors(&diagnostics) {
+                return nothing(diagnostics);
+            }
         }
         if let Ok(logging) = logging {
             self.settings.blocks.logging(&logging);
@@ -68,10 +74,15 @@ impl Graph {
     }
 
     /// Makes a plan the one that runs: what is gone stops, those that depend on others first; then everything is
-    /// evaluated, dependencies first, and starts or gets new arguments.
+    /// evaluated, dependencies first, and starts or gets new arguments. What is gone but still used by a component that
+    /// stays stops at the end, when that one has what takes its place.
     pub(super) async fn apply(&mut self, plan: Plan, diagnostics: &mut Vec<Diagnostic>) -> Difference {
         let gone: BTreeSet<_> = self.slots.keys().filter(|id| !plan.nodes.contains_key(*id)).cloned().collect();
-        let mut difference = Difference { stopped: self.stop_components(&gone).await, ..Difference::default() };
+        let used = self.used_by_others(&gone);
+        let unused = gone.difference(&used).cloned().collect();
+        let before = Arc::clone(&self.plan);
+        let mut difference =
+            Difference { stopped: self.stop_components(&before, &unused).await, ..Difference::default() };
         for (id, node) in &plan.nodes {
             let cell = || Cell::new(id.clone(), node.definition.zero_exports(), Arc::clone(&self.changes));
             let slot = || Slot { cell: Arc::new(cell()), inputs: None, failed: false, run: None };
@@ -104,13 +115,44 @@ impl Graph {
             diagnostics.extend(self.wait_for_building(&started).await);
             difference.started.extend(started);
         }
+        if !used.is_empty() {
+            self.wait_for_users(&before, &used).await;
+            difference.stopped.extend(self.stop_components(&before, &used).await);
+            self.publish();
+        }
         difference
     }
 
-    /// Stops components and forgets them: each as soon as those that depend on it have ended. Returns them in an order
-    /// in which that can happen.
-    async fn stop_components(&mut self, ids: &BTreeSet<ComponentId>) -> Vec<ComponentId> {
-        let plan = Arc::clone(&self.plan);
+    /// Those of `gone` that a component which stays depends on, directly or through others of them.
+    fn used_by_others(&self, gone: &BTreeSet<ComponentId>) -> BTreeSet<ComponentId> {
+        let mut used = BTreeSet::new();
+        // Dependants come before what they depend on.
+        for id in self.plan.levels.iter().rev().flatten().filter(|id| gone.contains(*id)) {
+            let mut dependants = self.plan.nodes.get(id).into_iter().flat_map(|node| &node.dependants);
+            if dependants.any(|dependant| !gone.contains(dependant) || used.contains(dependant)) {
+                used.insert(id.clone());
+            }
+        }
+        used
+    }
+
+    /// Waits until those that used these have what takes their place.
+    async fn wait_for_users(&self, before: &Plan, used: &BTreeSet<ComponentId>) {
+        let users: BTreeSet<_> =
+            used.iter().filter_map(|id| before.nodes.get(id)).flat_map(|node| &node.dependants).collect();
+        let runs = users.into_iter().filter_map(|id| self.slots.get(id)?.run.as_ref());
+        let settled = join_all(runs.filter(|run| !run.is_over()).map(Run::settled));
+        tokio::select! {
+            _ = settled => {}
+            // One that is busy for so long finds its old neighbour gone, and counts what that does not take.
+            () = tokio::time::sleep(SETTLE_WAIT) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    /// Stops components of a plan and forgets them: each as soon as those that depend on it have ended. Returns them in
+    /// an order in which that can happen.
+    async fn stop_components(&mut self, plan: &Plan, ids: &BTreeSet<ComponentId>) -> Vec<ComponentId> {
         let order: Vec<_> = plan.levels.iter().rev().flatten().filter(|id| ids.contains(*id)).cloned().collect();
         let ended: BTreeMap<_, _> = order.iter().map(|id| (id, CancellationToken::new())).collect();
         let mut stops = Vec::new();

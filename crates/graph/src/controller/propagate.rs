@@ -83,8 +83,10 @@ fn blame(id: &ComponentId, node: &Node, slot: &Slot, diagnostics: Vec<Diagnostic
     let message = format!("component evaluation failed: decoding configuration: {first}");
     slot.cell.set_evaluation(State::Unhealthy, message);
     error!(node = %id, err = first, "failed to evaluate config");
-    let place = |diagnostic: Diagnostic| {
-        diagnostic.or_at(node.block.location(), "Failed to build component: decoding configuration: ")
-    };
-    diagnostics.into_iter().map(place).collect()
+    diagnostics.into_iter().map(|diagnostic| placed(node, diagnostic)).collect()
+}
+
+/// At the component's block, unless it has a place.
+pub(super) fn placed(node: &Node, diagnostic: Diagnostic) -> Diagnostic {
+    diagnostic.or_at(node.block.location(), "Failed to build component: decoding configuration: ")
 }

@@ -100,7 +100,7 @@ async fn a_panic_is_the_components_own() {
     );
 
     let outcome = stage.load("test.panics \"a\" { at = \"decoding\" }").await;
-    assert_eq!(outcome.applied, Applied::Partly);
+    assert_eq!(outcome.applied, Applied::Not);
     let text = shown(&outcome);
     assert!(text.contains("Failed to build component: decoding configuration: decoding panicked: "), "{text}");
     stage.apply("test.sink \"b\" { }").await;

@@ -105,7 +105,8 @@ async fn what_cannot_be_evaluated_any_more_keeps_its_last_good_arguments() {
 #[tokio::test(start_paused = true)]
 async fn a_new_component_that_failed_at_a_reload_starts_once_its_inputs_are_right() {
     let stage = Stage::new();
-    stage.apply("test.source \"a\" { first = \"many\" }").await;
+    stage.apply("").await;
+    // What the source exports is not known before it runs.
     let outcome =
         stage.load("test.source \"a\" { first = \"many\" }\ntest.sink \"b\" { number = test.source.a.output }").await;
     assert_eq!(outcome.applied, graph::Applied::Partly);

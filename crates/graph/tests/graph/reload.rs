@@ -97,7 +97,7 @@ async fn a_bad_file_leaves_the_old_graph_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_bad_component_keeps_its_last_good_arguments_and_the_rest_is_applied() {
+async fn a_bad_argument_changes_nothing() {
     let stage = Stage::new();
     let text = "test.sink \"c\" { number = 1 }\ntest.sink \"d\" { number = 1 }\n";
     stage.apply(text).await;
@@ -106,7 +106,7 @@ async fn one_bad_component_keeps_its_last_good_arguments_and_the_rest_is_applied
     let bad = "test.sink \"c\" { number = true }\ntest.sink \"d\" { number = 2 }\ntest.sink \"e\" { numbr = 3 }\n";
     let outcome = stage.load(bad).await;
     stage.settle().await;
-    assert_eq!((outcome.applied, changes(&outcome)), (Applied::Partly, "~test.sink.d".to_owned()));
+    assert_eq!((outcome.applied, changes(&outcome)), (Applied::Not, String::new()));
     insta::assert_snapshot!(shown(&outcome), @r#"
     Error: main.alloy:1:26: true should be number, got bool
 
@@ -121,17 +121,45 @@ async fn one_bad_component_keeps_its_last_good_arguments_and_the_rest_is_applied
       |                 ^^^^^^^^^
     4 | 
     "#);
-    assert_eq!(stage.happened(), ["test.sink.d got 2"]);
-    let sick = "unhealthy: component evaluation failed: decoding configuration: main.alloy:1:26: \
-                true should be number, got bool";
-    assert_eq!(stage.health("test.sink.c"), sick);
+    assert_eq!(stage.happened(), [""; 0]);
+    assert_eq!(stage.health("test.sink.c"), "healthy: started component");
 
-    // The same mistake is said again, and undoing it heals without a restart.
-    assert_eq!(stage.load(bad).await.applied, Applied::Partly);
+    // The same mistake is said again, and without it all is applied.
+    assert_eq!(stage.load(bad).await.applied, Applied::Not);
     let good = bad.replace("true", "4").replace("numbr", "number");
-    assert_eq!(stage.apply(&good).await, "+test.sink.e ~test.sink.c");
-    assert_eq!(stage.happened(), ["test.sink.c got 4", "test.sink.e got 3"]);
-    assert_eq!(stage.health("test.sink.c"), "healthy: component evaluated");
+    assert_eq!(stage.apply(&good).await, "+test.sink.e ~test.sink.c ~test.sink.d");
+    assert_eq!(stage.happened(), ["test.sink.c got 4", "test.sink.d got 2", "test.sink.e got 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mistake_is_found_before_anything_changes_also_behind_a_component_that_is_new() {
+    let stage = Stage::new();
+    stage.apply("test.sink \"c\" { number = 1 }").await;
+    stage.happened();
+    for bad in [
+        "test.source \"a\" { first = 1 }\ntest.sink \"c\" { numbr = test.source.a.output }",
+        "test.source \"a\" { first = 1 }\ntest.sink \"c\" {\n number = test.source.a.output\n numbers = true\n}",
+    ] {
+        let outcome = stage.load(bad).await;
+        assert_eq!((outcome.applied, changes(&outcome)), (Applied::Not, String::new()), "{bad}");
+    }
+    assert_eq!(stage.happened(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_replaced_stops_after_its_user_has_the_new_one() {
+    let stage = Stage::new();
+    let with =
+        |id: &str| format!("test.pass \"{id}\" {{ input = 1 }}\ntest.sink \"c\" {{ any = test.pass.{id}.output }}");
+    stage.apply(&with("a")).await;
+    stage.happened();
+    assert_eq!(stage.apply(&with("b")).await, "+test.pass.b ~test.sink.c -test.pass.a");
+    stage.settle().await;
+    let happened = stage.happened();
+    let at =
+        |what: &str| happened.iter().position(|line| line == what).unwrap_or_else(|| panic!("{what}: {happened:?}"));
+    assert!(at("test.pass.b started") < at("test.pass.a stopped"), "{happened:?}");
+    assert_eq!(stage.controller.snapshot().components().count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
