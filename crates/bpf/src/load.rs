@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engine::kernel::KernelError;
-use libbpf_rs::{ErrorKind, Object, ObjectBuilder, PrintLevel};
+use libbpf_rs::{ErrorKind, Object, ObjectBuilder, OpenObject, PrintLevel};
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 /// The object, aligned as an ELF file wants to be.
@@ -38,6 +38,9 @@ pub(crate) fn object_bytes() -> &'static [u8] {
     &OBJECT.0
 }
 
+/// `BPF_LOG_STATS`: the verifier says how much it looked at. Source: linux/bpf_verifier.h.
+const STATISTICS: u32 = 4;
+
 pub(crate) fn load(sizes: &Sizes) -> Result<Object, KernelError> {
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
         return Err(KernelError::new(
@@ -45,6 +48,19 @@ pub(crate) fn load(sizes: &Sizes) -> Result<Object, KernelError> {
         ));
     }
     libbpf_rs::set_print(Some((PrintLevel::Debug, log)));
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let mut open = open(sizes)?;
+        open.progs_mut().for_each(|mut program| program.set_log_level(STATISTICS));
+        if let Ok(object) = open.load() {
+            return Ok(object);
+        }
+        // The statistics stood in the place of the reasons: once more, for them.
+    }
+    open(sizes)?.load().map_err(|error| explain(&error))
+}
+
+/// Opens the object and sets its sizes and knobs.
+fn open(sizes: &Sizes) -> Result<OpenObject, KernelError> {
     let mut open = ObjectBuilder::default()
         .name("pyrope")
         .and_then(|builder| builder.open_memory(object_bytes()))
@@ -69,20 +85,42 @@ pub(crate) fn load(sizes: &Sizes) -> Result<Object, KernelError> {
             return Err(KernelError::new(format!("cannot size the BPF maps: {error:#}")));
         }
     }
-    open.load().map_err(|error| explain(&error))
+    Ok(open)
 }
 
 fn log(level: PrintLevel, text: String) {
+    if let Some((program, processed)) = statistics(&text) {
+        tracing::debug!(program, processed, "the verifier looked at a program");
+    }
     match level {
         PrintLevel::Warn => tracing::debug!(text = text.trim_end(), "libbpf warns"),
         _ => tracing::trace!(text = text.trim_end(), "libbpf"),
     }
 }
 
+/// The program, and the verifier's line about the work that it was, if libbpf passes on its log.
+fn statistics(text: &str) -> Option<(&str, &str)> {
+    let (_, program) = text.split_once("prog '")?;
+    let processed = text.lines().find_map(|line| line.strip_prefix("processed "))?;
+    Some((program.split('\'').next()?, processed))
+}
+
 fn explain(error: &libbpf_rs::Error) -> KernelError {
     KernelError::new(match error.kind() {
-        ErrorKind::PermissionDenied => "the kernel does not let this process load BPF programs. Run as root, or grant CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE and CAP_SYSLOG (docker: --privileged, or --cap-add for each; Kubernetes: securityContext.privileged or capabilities.add). Where kernel.lockdown is `confidentiality`, reading kernel memory is forbidden to every BPF program.".to_owned(),
+        ErrorKind::PermissionDenied => "the kernel does not let this process load BPF programs. Run as root, or grant CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE and CAP_SYSLOG (docker: --privileged, or --cap-add for each; Kubernetes: securityContext.privileged or capabilities.add). Where kernel.lockdown is `confidentiality`, reading kernel memory is forbidden to every BPF program. If it is none of these, the kernel's verifier refused the programs: run with logging { level = \"debug\" } for its reasons, and please report them with the kernel's version.".to_owned(),
         ErrorKind::OutOfMemory => format!("the kernel has no memory for the BPF maps ({error:#}). Raise the memory limit of this cgroup, or before Linux 5.11 the locked-memory limit (ulimit -l unlimited)."),
         _ => format!("the kernel refused the BPF programs: {error:#}. Run with logging {{ level = \"debug\" }} for the verifier's reasons."),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::statistics;
+
+    #[test]
+    fn statistics_are_found_in_the_log_of_a_program() {
+        let text = "libbpf: prog 'on_fork': -- BEGIN PROG LOAD LOG --\nverification time 9 usec\nprocessed 99 insns (limit 1000000)\n-- END PROG LOAD LOG --\n";
+        assert_eq!(statistics(text), Some(("on_fork", "99 insns (limit 1000000)")));
+        assert_eq!(statistics("libbpf: prog 'on_fork': found\n"), None);
+    }
 }
