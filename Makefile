@@ -1,7 +1,8 @@
 # The door: each line calls cargo, xtask or a script. `make help` lists them.
 #
-# CARGO_TARGET_DIR is respected; ARGS goes to `pyrope run`, as in `make run ARGS=config.alloy`, or to the benchmarks; PYROPE_BIN is
-# the binary that the end-to-end and browser tests drive, and the benchmarks measure.
+# CARGO_TARGET_DIR is respected; ARGS goes to `pyrope run`, as in `make run ARGS=config.alloy`, to the benchmarks, or to the
+# virtual machines; PYROPE_BIN is the binary that the end-to-end and browser tests drive, the benchmarks measure, and the virtual
+# machines run.
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin:/usr/sbin:/sbin
 
@@ -24,7 +25,7 @@ AS_ROOT := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E env PATH=$(
 export PYROPE_BIN PYROPE_WORKLOADS PYROPE_PEER
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui bench workloads docs clean
+.PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui test-kernels bench workloads docs clean
 
 help: ## lists these lines
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -77,6 +78,11 @@ test-e2e: build workloads ## the release binary on the running kernel, as root: 
 test-ui: build workloads ## the page in Chromium
 	cd e2e/browser && npm ci --silent && npm run --silent check
 	tools/with-pyrope.sh npm --prefix e2e/browser test
+
+test-kernels: ## pyrope on other kernels, each in a virtual machine; not part of `make test`; ARGS names some, as in `make test-kernels ARGS="5.10 6.1"`
+	@tools/setup.sh kernels
+	@$(MAKE) --no-print-directory build workloads
+	$(CARGO) run --quiet --package xtask -- vm $(ARGS)
 
 bench: ## measures what pyrope costs, about an hour; ARGS names rows, as in `make bench ARGS="walk cpu"`; needs root and a quiet machine
 	@tools/setup.sh bench

@@ -8,6 +8,7 @@
 mod bench;
 mod conformance;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ enum Command {
     Conformance(conformance::Arguments),
     /// Check the rules of the house that a program can check
     Tidy,
+    /// Run pyrope on other kernels, each in a virtual machine
+    Vm(vm::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Tidy => tidy::run(),
+        Command::Vm(arguments) => vm::run(&arguments),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
