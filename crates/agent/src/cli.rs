@@ -70,7 +70,7 @@ pub(crate) struct Validate {
     #[command(flatten)]
     pub(crate) format: Format,
     /// Allow community components; there are none.
-    #[arg(long = "feature.community-components.enabled", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "feature.community-components.enabled", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) community: Option<bool>,
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct Validate {
 pub(crate) struct Format {
     #[arg(long = "config.format", default_value = "alloy", hide = true)]
     pub(crate) format: String,
-    #[arg(long = "config.bypass-conversion-errors", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "config.bypass-conversion-errors", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) bypass: Option<bool>,
     #[arg(long = "config.extra-args", hide = true)]
     pub(crate) extra: Option<String>,
@@ -94,25 +94,25 @@ pub(crate) struct Upstream {
     pub(crate) memory_addr: Option<String>,
     #[arg(long = "server.http.ui-path-prefix", hide = true)]
     pub(crate) ui_path_prefix: Option<String>,
-    #[arg(long = "server.http.enable-pprof", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "server.http.enable-pprof", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) enable_pprof: Option<bool>,
-    #[arg(long = "server.http.disable-support-bundle", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "server.http.disable-support-bundle", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) disable_support_bundle: Option<bool>,
-    #[arg(long = "disable-reporting", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "disable-reporting", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) disable_reporting: Option<bool>,
-    #[arg(long = "feature.community-components.enabled", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "feature.community-components.enabled", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) community: Option<bool>,
     #[arg(long = "feature.component-shutdown-deadline", default_value = "10m", hide = true)]
     pub(crate) shutdown_deadline: String,
-    #[arg(long = "feature.prometheus.direct-fanout.enabled", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "feature.prometheus.direct-fanout.enabled", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) direct_fanout: Option<bool>,
     #[arg(long = "feature.prometheus.metric-validation-scheme", hide = true)]
     pub(crate) metric_validation: Option<String>,
-    #[arg(long = "server.http.enable-graphql", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "server.http.enable-graphql", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) graphql: Option<bool>,
-    #[arg(long = "server.http.enable-graphql-playground", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "server.http.enable-graphql-playground", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) graphql_playground: Option<bool>,
-    #[arg(long = "cluster.enabled", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, hide = true)]
+    #[arg(long = "cluster.enabled", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, action = ArgAction::Set, hide = true)]
     pub(crate) cluster_enabled: Option<bool>,
     #[arg(long = "cluster.node-name", hide = true)]
     pub(crate) cluster_node_name: Option<String>,
@@ -130,7 +130,7 @@ pub(crate) struct Upstream {
     pub(crate) cluster_max_join_peers: Option<String>,
     #[arg(long = "cluster.name", hide = true)]
     pub(crate) cluster_name: Option<String>,
-    #[arg(long = "cluster.enable-tls", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "cluster.enable-tls", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub(crate) cluster_enable_tls: Option<bool>,
     #[arg(long = "cluster.tls-ca-path", hide = true)]
     pub(crate) cluster_tls_ca_path: Option<String>,
@@ -144,8 +144,17 @@ pub(crate) struct Upstream {
     pub(crate) cluster_wait_for_size: Option<String>,
     #[arg(long = "cluster.wait-timeout", hide = true)]
     pub(crate) cluster_wait_timeout: Option<String>,
-    #[arg(long = "cluster.use-discovery-v1", num_args = 0..=1, default_missing_value = "true", hide = true)]
+    #[arg(long = "cluster.use-discovery-v1", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub cluster_use_discovery_v1: Option<bool>,
+}
+
+/// What upstream takes as true and false.
+fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
 }
 
 impl Upstream {
@@ -170,6 +179,26 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::Cli;
+
+    #[test]
+    fn upstreams_switches_do_not_take_the_word_behind_them() {
+        let command = Cli::command();
+        let run = |words: &[&str]| {
+            let matches = command.clone().try_get_matches_from(["pyrope", "run"].iter().chain(words))?;
+            let run = matches.subcommand_matches("run").expect("it is the command").clone();
+            Ok::<_, clap::Error>((
+                run.get_one::<std::path::PathBuf>("path").cloned(),
+                run.get_one::<bool>("disable_reporting").copied(),
+            ))
+        };
+        let file = Some(std::path::PathBuf::from("f.alloy"));
+        for (switch, value) in
+            [("--disable-reporting", true), ("--disable-reporting=t", true), ("--disable-reporting=0", false)]
+        {
+            assert_eq!(run(&[switch, "f.alloy"]).expect("it is right"), (file.clone(), Some(value)), "{switch}");
+        }
+        assert!(run(&["--disable-reporting=maybe"]).is_err());
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

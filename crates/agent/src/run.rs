@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     for flag in args.upstream.without_effect() {
         tracing::warn!(flag, "this flag is accepted but has no effect");
     }
-    let listener = TcpListener::bind(&args.listen).with_context(|| {
+    let listener = bind(&args.listen).with_context(|| {
         format!("cannot listen on {}: choose another address with --server.http.listen-addr", args.listen)
     })?;
     let access = serve::access(&listener, args)?;
@@ -80,6 +80,16 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     runtime.shutdown_timeout(Duration::from_secs(1));
     tracing::info!("pyrope has stopped");
     result
+}
+
+/// Listens; without a host, as in `:12345`, on every address.
+fn bind(address: &str) -> std::io::Result<TcpListener> {
+    match address.strip_prefix(':') {
+        Some(port) => {
+            TcpListener::bind(format!("[::]:{port}")).or_else(|_| TcpListener::bind(format!("0.0.0.0:{port}")))
+        }
+        None => TcpListener::bind(address),
+    }
 }
 
 fn storage_path(given: Option<&Path>) -> PathBuf {

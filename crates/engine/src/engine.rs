@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use abi::Counter;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -26,6 +26,8 @@ const COMMANDS: usize = 256;
 const TO_NAME: usize = 64;
 /// Files that wait to be opened.
 const TO_OPEN: usize = 1024;
+/// How long the threads may take to end.
+const STOP_WAIT: Duration = Duration::from_secs(10);
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -164,15 +166,23 @@ impl Engine {
         Status { map_bytes: self.inner.map_bytes }
     }
 
-    /// Stops sampling, hands over what was counted, and ends the threads. Waits for them.
+    /// Stops sampling, hands over what was counted, and ends the threads. Waits for them; one that a file system without an
+    /// answer holds is left to itself.
     pub fn stop(&self) {
+        let deadline = Instant::now() + STOP_WAIT;
         let (stopped, wait) = bounded(1);
         self.send(Command::Stop(stopped));
-        _ = wait.recv();
+        _ = wait.recv_deadline(deadline);
         let threads =
             std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         for thread in threads {
-            if thread.join().is_err() {
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if !thread.is_finished() {
+                let name = thread.thread().name().unwrap_or_default();
+                tracing::error!(thread = name, "a thread of the engine does not end; what it held is lost");
+            } else if thread.join().is_err() {
                 tracing::error!("a thread of the engine panicked");
             }
         }

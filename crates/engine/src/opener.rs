@@ -1,11 +1,14 @@
 //! Opens files as soon as they are seen, so that they can be named when their process is gone.
 //!
-//! A thread of its own, because an open can block for as long as a FUSE file system likes.
+//! An open can block for as long as a FUSE file system likes: a thread of its own does it, and one that does not answer in
+//! time is left to itself. Its file stays without names; another thread goes on with the next.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use elf::Elf;
 use inspect::{Avma, Proc};
 
@@ -51,16 +54,89 @@ pub(crate) struct CodeSegment {
     pub(crate) size: u64,
 }
 
+/// How long an open may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// So many threads are left to themselves; then files are waited for without end.
+const MOST_LOST: usize = 16;
+
+/// The thread that opens.
+struct Worker {
+    requests: Sender<OpenRequest>,
+    answers: Receiver<OpenedFile>,
+}
+
 /// Runs until the requests end.
 pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>) {
-    let Ok(mut proc) = Proc::open() else {
-        tracing::error!("cannot open /proc; no file can be named. Mount /proc.");
-        return;
-    };
+    let mut worker = None;
+    let mut lost = 0;
     for request in requests {
-        let opened = open(&mut proc, request);
+        let unreached = OpenedFile::unreached(&request);
+        let pid = request.tgid;
+        let opened = match worker.get_or_insert_with(Worker::start).open(request, lost < MOST_LOST) {
+            Ok(opened) => opened,
+            Err(NoAnswer) => {
+                tracing::warn!(pid, path = %unreached.path.display(), "a file does not answer; its code has no names");
+                worker = None;
+                lost += 1;
+                unreached
+            }
+        };
         if namer.send(NamerEvent::File(opened)).is_err() {
             return;
+        }
+    }
+}
+
+struct NoAnswer;
+
+impl Worker {
+    fn start() -> Self {
+        let (requests, asked) = bounded(1);
+        let (reply, answers) = bounded(1);
+        let open_all = move || {
+            let Ok(mut proc) = Proc::open() else {
+                tracing::error!("cannot open /proc; no file can be named. Mount /proc.");
+                return;
+            };
+            for request in asked {
+                if reply.send(open(&mut proc, request)).is_err() {
+                    return;
+                }
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("files".into()).spawn(open_all) {
+            tracing::error!(%error, "cannot start the thread that opens files");
+        }
+        Self { requests, answers }
+    }
+
+    fn open(&self, request: OpenRequest, is_bounded: bool) -> Result<OpenedFile, NoAnswer> {
+        let unreached = OpenedFile::unreached(&request);
+        // A thread that could not be started, or has no /proc, has closed both channels.
+        if self.requests.send(request).is_err() {
+            return Ok(unreached);
+        }
+        let answer = if is_bounded {
+            self.answers.recv_timeout(PATIENCE)
+        } else {
+            self.answers.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        match answer {
+            Ok(opened) => Ok(opened),
+            Err(RecvTimeoutError::Disconnected) => Ok(unreached),
+            Err(RecvTimeoutError::Timeout) => Err(NoAnswer),
+        }
+    }
+}
+
+impl OpenedFile {
+    fn unreached(request: &OpenRequest) -> Self {
+        Self {
+            file: request.file,
+            path: request.path.as_deref().map(PathBuf::from).unwrap_or_default(),
+            build_id: Arc::from(""),
+            handle: None,
+            segments: Vec::new(),
         }
     }
 }
@@ -88,13 +164,7 @@ fn open(proc: &mut Proc, request: OpenRequest) -> OpenedFile {
         }
         Err(error) => {
             tracing::debug!(pid = request.tgid, path = request.path, %error, "file not reached");
-            OpenedFile {
-                file: request.file,
-                path: request.path.map(PathBuf::from).unwrap_or_default(),
-                build_id: Arc::from(""),
-                handle: None,
-                segments: Vec::new(),
-            }
+            OpenedFile::unreached(&request)
         }
     }
 }

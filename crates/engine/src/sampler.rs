@@ -103,6 +103,7 @@ impl Sampler {
                 if let Err(error) = self.kernel.follow_cpus() {
                     tracing::warn!(%error, "cannot follow CPU hotplug");
                 }
+                self.retry_rate();
                 self.balance();
             }
         }
@@ -128,6 +129,7 @@ impl Sampler {
                     let outcome = self.set_rate();
                     if outcome.is_err() {
                         self.sessions.remove(&id);
+                        self.retry_rate();
                     }
                     _ = started.try_send(outcome);
                 }
@@ -164,6 +166,11 @@ impl Sampler {
             session.ends = session.window.start + settings.collect_interval.as_nanos() as u64;
             session.settings = settings;
         }
+        self.retry_rate();
+    }
+
+    /// Samples at the rate that the sessions need, if that is possible; it is tried again each second.
+    fn retry_rate(&mut self) {
         if let Err(error) = self.set_rate() {
             tracing::error!(error, "cannot change the sample rate");
         }
@@ -197,9 +204,7 @@ impl Sampler {
             account.set_taken(account.taken() - account.open());
             account.set_open(0);
         }
-        if let Err(error) = self.set_rate() {
-            tracing::error!(error, "cannot change the sample rate");
-        }
+        self.retry_rate();
         // The namer drops it behind the session's last window.
         _ = self.namer.send(NamerEvent::Barrier(closed));
     }
@@ -291,6 +296,7 @@ impl Sampler {
             Ok(()) => self.interner.mark_synced(synced, self.processes.len()),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 session.shared.account.lose(Lost::NamingBehind, samples);
+                tracing::warn!(samples, "an interval is lost: naming earlier ones takes too long");
             }
         }
     }

@@ -77,7 +77,6 @@ impl Names {
 
     /// Closes the tables that were not asked for longest, until the rest is small enough.
     pub(crate) fn trim(&mut self) {
-        self.jit.trim();
         let bytes = |opened: &Opened| opened.symbols.as_ref().map_or(0, Symbols::heap_bytes);
         let mut total: usize = self.files.values().map(bytes).sum();
         while total > MOST_HEAP {

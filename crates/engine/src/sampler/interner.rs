@@ -97,7 +97,7 @@ impl Interner {
                 last = record.mappings.iter().position(inside).unwrap_or(usize::MAX);
             }
             let frame = match record.mappings.get(last) {
-                Some(mapping) if mapping.flags & (mapping_flag::FILE | mapping_flag::VDSO) != 0 => {
+                Some(mapping) if spaces[last] != Space::process(process) => {
                     Frame { space: spaces[last], address: address - mapping.start + mapping.offset }
                 }
                 _ => Frame { space: Space::process(process), address },

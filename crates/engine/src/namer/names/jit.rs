@@ -1,10 +1,16 @@
 //! Names of code that a process made while it ran, from its perf map.
+//!
+//! The map lies where the process wants it, on a file system that may not answer. So a thread of its own reads maps, and one
+//! that does not answer in time is left to itself, with the process that it asked about.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use inspect::{Proc, ProcessKey, Wanted};
 use symbolize::PerfMap;
 
@@ -12,6 +18,82 @@ use super::Found;
 
 /// Processes whose maps are kept; of more, those that were not asked for longest are forgotten.
 const MOST: usize = 64;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// So many readers are left to themselves; then there are no more perf maps.
+const MOST_LOST: usize = 8;
+/// How much of a map is read in one interval, in steps of the reader.
+const MOST_STEPS: usize = 4;
+
+/// Perf maps by process.
+#[derive(Default)]
+pub(super) struct Jit {
+    reader: Option<Reader>,
+    /// Processes whose maps did not answer.
+    silent: HashSet<ProcessKey>,
+}
+
+struct Reader {
+    questions: Sender<Question>,
+    answers: Receiver<Option<Arc<str>>>,
+}
+
+struct Question {
+    key: ProcessKey,
+    address: u64,
+    window: u64,
+}
+
+impl Jit {
+    /// The function at this address of the process. Each map is read at most once a window, and only what was added.
+    pub(super) fn lookup(&mut self, key: ProcessKey, address: u64, window: u64) -> Option<Found> {
+        if self.silent.len() >= MOST_LOST || self.silent.contains(&key) {
+            return None;
+        }
+        if self.reader.is_none() {
+            self.reader = Reader::start();
+        }
+        let reader = self.reader.as_ref()?;
+        _ = reader.questions.send(Question { key, address, window });
+        match reader.answers.recv_timeout(PATIENCE) {
+            Ok(name) => Some(Found { name: name?, file: Arc::from(""), line: 0, module: None }),
+            Err(error) => {
+                self.reader = None;
+                if error == RecvTimeoutError::Timeout {
+                    self.silent.insert(key);
+                    let off = self.silent.len() >= MOST_LOST;
+                    tracing::warn!(
+                        pid = key.tgid,
+                        off,
+                        "the perf map of a process cannot be read: its file system does not answer"
+                    );
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn start() -> Option<Self> {
+        let (questions, asked) = bounded::<Question>(1);
+        let (reply, answers) = bounded(1);
+        let read = move || {
+            let mut maps = Maps { proc: Proc::open().ok(), maps: HashMap::new() };
+            for question in asked {
+                if reply.send(maps.lookup(&question)).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("perf-maps".into()).spawn(read);
+        if let Err(error) = thread {
+            tracing::error!(%error, "cannot start the thread that reads perf maps");
+            return None;
+        }
+        Some(Self { questions, answers })
+    }
+}
 
 struct Map {
     functions: PerfMap<Arc<File>>,
@@ -19,33 +101,29 @@ struct Map {
     read: u64,
 }
 
-/// Perf maps by process.
-#[derive(Default)]
-pub(super) struct Jit {
+struct Maps {
     proc: Option<Proc>,
     maps: HashMap<ProcessKey, Map>,
 }
 
-impl Jit {
-    /// The function at this address of the process. Each map is read at most once a window, and only what was added.
-    pub(super) fn lookup(&mut self, key: ProcessKey, address: u64, window: u64) -> Option<Found> {
+impl Maps {
+    fn lookup(&mut self, question: &Question) -> Option<Arc<str>> {
+        let Question { key, address, window } = *question;
+        if !self.maps.contains_key(&key) {
+            self.make_room();
+        }
         let map = self.maps.entry(key).or_insert_with(|| Map { functions: PerfMap::new(), read: 0 });
         if map.read != window {
             map.read = window;
-            if self.proc.is_none() {
-                self.proc = Proc::open().ok();
-            }
             if let Some(proc) = &mut self.proc {
                 read(proc, key, &mut map.functions);
             }
         }
-        let symbol = map.functions.lookup(address)?;
-        Some(Found { name: Arc::from(symbol.name), file: Arc::from(""), line: 0, module: None })
+        Some(Arc::from(map.functions.lookup(address)?.name))
     }
 
-    /// Forgets maps that were not asked for in a while.
-    pub(super) fn trim(&mut self) {
-        while self.maps.len() > MOST {
+    fn make_room(&mut self) {
+        while self.maps.len() >= MOST {
             let oldest = self.maps.iter().min_by_key(|(_, map)| map.read).map(|(key, _)| *key);
             self.maps.retain(|key, _| Some(*key) != oldest);
         }
@@ -64,6 +142,7 @@ fn read(proc: &mut Proc, key: ProcessKey, functions: &mut PerfMap<Arc<File>>) {
         let device = opened.identity.device;
         let identity = (u64::from(device.major) << 32 | u64::from(device.minor), opened.identity.inode);
         let file = Arc::new(opened.file);
-        while functions.update(Arc::clone(&file), identity) {}
+        // What is left is read in the next interval.
+        _ = (0..MOST_STEPS).all(|_| functions.update(Arc::clone(&file), identity));
     }
 }
