@@ -107,8 +107,8 @@ fn statistics(text: &str) -> Option<(&str, &str)> {
 
 fn explain(error: &libbpf_rs::Error) -> KernelError {
     KernelError::new(match error.kind() {
-        ErrorKind::PermissionDenied => "the kernel does not let this process load BPF programs. Run as root, or grant CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE and CAP_SYSLOG (docker: --privileged, or --cap-add for each; Kubernetes: securityContext.privileged or capabilities.add). Where kernel.lockdown is `confidentiality`, reading kernel memory is forbidden to every BPF program. If it is none of these, the kernel's verifier refused the programs: run with logging { level = \"debug\" } for its reasons, and please report them with the kernel's version.".to_owned(),
-        ErrorKind::OutOfMemory => format!("the kernel has no memory for the BPF maps ({error:#}). Raise the memory limit of this cgroup, or before Linux 5.11 the locked-memory limit (ulimit -l unlimited)."),
+        ErrorKind::PermissionDenied => "the kernel does not let this process load BPF programs. Run as root, or grant CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE and CAP_SYSLOG (docker: --privileged, or --cap-add for each; Kubernetes: securityContext.privileged or capabilities.add); before Linux 5.11 also CAP_SYS_RESOURCE, or no limit of locked memory (ulimit -l unlimited). Where kernel.lockdown is `confidentiality`, reading kernel memory is forbidden to every BPF program. If it is none of these, the kernel's verifier refused the programs: run with logging { level = \"debug\" } for its reasons, and please report them with the kernel's version.".to_owned(),
+        ErrorKind::OutOfMemory => format!("the kernel has no memory for the BPF maps ({error:#}). Raise the memory limit of this cgroup."),
         _ => format!("the kernel refused the BPF programs: {error:#}. Run with logging {{ level = \"debug\" }} for the verifier's reasons."),
     })
 }

@@ -17,6 +17,8 @@ pub(super) struct Answers {
     /// Last values, by name and labels
     pub(super) metrics: BTreeMap<String, u64>,
     pub(super) log: Vec<String>,
+    /// Lines of the kernel's own log, since pyrope began, that tell of a fault in the kernel
+    pub(super) complaints: Vec<String>,
     /// The status with which pyrope left
     pub(super) exit: Option<i32>,
     /// Whether it came to the end
@@ -42,6 +44,7 @@ impl Answers {
                     answers.metrics.extend(value.parse().ok().map(|value| (name.to_owned(), value)));
                 }
                 "log" => answers.log.push(rest.to_owned()),
+                "complaint" => answers.complaints.push(rest.to_owned()),
                 "exit" => answers.exit = rest.parse().ok(),
                 "end" => answers.ended = true,
                 _ => {}

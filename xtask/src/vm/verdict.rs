@@ -49,6 +49,8 @@ impl Verdict {
                 verdict.stack(answers, program);
             }
         }
+        let complaints = answers.complaints.iter().map(|line| format!("the kernel complains: {line}"));
+        verdict.faults.extend(complaints);
         if !answers.ended {
             verdict.faults.push("it did not come to the end in time".to_owned());
         } else if answers.loaded.is_some() && answers.exit != Some(0) {
@@ -165,6 +167,12 @@ mod tests {
             "kernel 5.10\nlog msg=\"profiling did not start\" err=x\nend\n",
             &["the programs were not loaded: msg=\"profiling did not start\" err=x"],
         );
+    }
+
+    #[test]
+    fn a_complaint_of_the_kernel_is_a_fault() {
+        let text = format!("kernel 5.10\nloaded 1\n{ENDED}exit 0\ncomplaint BUG: scheduling while atomic\nend\n");
+        check(&text, &["the kernel complains: BUG: scheduling while atomic"]);
     }
 
     #[test]
