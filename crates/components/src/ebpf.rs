@@ -8,6 +8,7 @@
 pub mod arguments;
 mod targets;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,6 +26,10 @@ use self::targets::Matched;
 
 /// Batches that wait for slow receivers; one that finds no room is lost and counted. Each is an interval.
 const WAITING: usize = 4;
+/// So many services have a series of their own in a metric; what comes later shares one.
+const MOST_SERVICES: usize = 500;
+/// That one's name.
+const OTHER_SERVICES: &str = "(other)";
 /// How often receivers are asked whether somebody looks at the open interval.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a look keeps the open interval shown.
@@ -85,7 +90,8 @@ impl Component for PyroscopeEbpf {
         }
         let mut matched = Matched::default();
         session.set_targets(matched.update(current.targets.as_ref()));
-        let forward = Forward { id: &id, fanout: &fanout, scope: &scope, source: source_number() };
+        let mut forward =
+            Forward { id: &id, fanout: &fanout, scope: &scope, source: source_number(), services: HashSet::new() };
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
 
@@ -132,14 +138,20 @@ struct Forward<'a> {
     fanout: &'a Fanout,
     scope: &'a Scope,
     source: u64,
+    /// Those that have a series of their own.
+    services: HashSet<String>,
 }
 
 impl Forward<'_> {
-    async fn batch(&self, batch: Batch) {
+    async fn batch(&mut self, batch: Batch) {
         let origin = Origin { source: self.source, interval: batch.interval };
         if !batch.open {
             for profile in &batch.profiles {
                 let service = profile.labels.get("service_name").unwrap_or("unspecified");
+                if !self.services.contains(service) && self.services.len() < MOST_SERVICES {
+                    self.services.insert(service.to_owned());
+                }
+                let service = self.services.get(service).map_or(OTHER_SERVICES, String::as_str);
                 let help = "Profiles made, by service.";
                 self.scope.counter("pyroscope_ebpf_pprofs_total", help, &[("service_name", service)]).add(1);
             }

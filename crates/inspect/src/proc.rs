@@ -95,13 +95,22 @@ impl Proc {
         let link = |name: &str| rustix::fs::readlinkat(&self.root, name, Vec::new()).ok();
         let shown_pid: Option<i32> = link("self").and_then(|link| link.to_str().ok()?.parse().ok());
         if shown_pid != Some(rustix::process::getpid().as_raw_nonzero().get()) {
-            return Visibility::ForeignProc;
+            // Of another namespace than ours: that of the host serves as well, and only there has the kernel its threads.
+            let is_host = shown_pid.is_some() && self.has_kernel_threads();
+            return if is_host { Visibility::Host } else { Visibility::ForeignProc };
         }
         match link("self/ns/pid").and_then(|link| inode(link.as_bytes())) {
             Some(HOST_PID_NAMESPACE) => Visibility::Host,
             Some(inode) => Visibility::Nested { inode },
             None => Visibility::Unknown,
         }
+    }
+
+    /// Whether process 2 is `kthreadd`, the parent of all threads of the kernel.
+    fn has_kernel_threads(&self) -> bool {
+        let mut buffer = vec![0; 4096];
+        let text = read_small(self.root.as_fd(), "2/stat", &mut buffer).ok();
+        text.and_then(stat::parse).is_some_and(|stat| stat.kernel_thread)
     }
 
     /// The directory of a process. What is read through it is of this process or nothing, even when its id is used again.

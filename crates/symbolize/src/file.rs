@@ -1,6 +1,6 @@
 //! The names in one ELF file, looked up by place in the file.
 
-use elf::{Elf, FileOffset, ParseError, Pclntab, Problem, ReadAt, Segment, Svma};
+use elf::{BuildId, Elf, FileOffset, ParseError, Pclntab, Problem, ReadAt, Segment, Svma, SymbolTable};
 
 use crate::table::Table;
 
@@ -8,6 +8,8 @@ use crate::table::Table;
 #[derive(Debug)]
 pub struct Symbols<R> {
     reader: R,
+    /// The file beside it that has its names.
+    names: Option<R>,
     segments: Box<[Segment]>,
     table: Option<Table>,
     go: Option<Pclntab>,
@@ -29,21 +31,28 @@ pub struct Symbol {
 impl<R: ReadAt> Symbols<R> {
     /// Parses a file and reads its functions. The file may be the bytes of a vDSO.
     pub fn open(reader: R) -> Result<(Self, Vec<Problem>), ParseError> {
-        let (elf, mut problems) = Elf::parse(reader)?;
-        let (symbols, more) = Self::of(elf);
-        problems.extend(more);
-        Ok((symbols, problems))
+        Self::open_with(reader, |_| None)
     }
 
-    /// Reads the functions of a file that is parsed already.
-    pub fn of(elf: Elf<R>) -> (Self, Vec<Problem>) {
-        let (go, mut problems) = Pclntab::find(&elf);
-        let (source, more) = elf.function_table();
+    /// The same, with the names that were stripped from the file where `debug` finds them by build id: distributions put them
+    /// into a file of their own.
+    pub fn open_with(reader: R, debug: impl FnOnce(&BuildId) -> Option<R>) -> Result<(Self, Vec<Problem>), ParseError> {
+        let (elf, mut problems) = Elf::parse(reader)?;
+        let (go, more) = Pclntab::find(&elf);
         problems.extend(more);
+        let (mut source, more) = elf.function_table();
+        problems.extend(more);
+        let mut names = None;
+        if !source.as_ref().is_some_and(|source| source.complete)
+            && let Some(id) = elf.build_id()
+            && let Some((beside, complete)) = debug(&id).and_then(|file| stripped_names(file, &id))
+        {
+            (source, names) = (Some(complete), Some(beside));
+        }
         // In Go's text its own table knows more: a C linker leaves one symbol for all of it.
         let in_go = |address: Svma| go.as_ref().is_some_and(|go| address >= go.range().0 && address < go.range().1);
         let table = source.map(|source| {
-            let (table, too_far) = Table::build(&elf, source, in_go);
+            let (table, too_far) = Table::build(&elf, names.as_ref().unwrap_or(&elf), source, in_go);
             if too_far > 0 {
                 let reason = "functions more than 4 GiB behind the first code were left out";
                 problems.push(Problem::Malformed { what: "the symbol table", reason });
@@ -52,13 +61,14 @@ impl<R: ReadAt> Symbols<R> {
         });
         let table = table.filter(|table| table.len() > 0);
         let segments = elf.segments().iter().filter(|segment| segment.is_code()).copied().collect();
-        (Self { segments, table, go, reader: elf.into_reader() }, problems)
+        let symbols = Self { segments, table, go, reader: elf.into_reader(), names: names.map(Elf::into_reader) };
+        Ok((symbols, problems))
     }
 
     /// The function that has this byte of the file.
     pub fn lookup(&self, offset: FileOffset) -> Option<Symbol> {
         self.lookup_go(offset).or_else(|| {
-            let (name, start) = self.table.as_ref()?.lookup(&self.reader, offset)?;
+            let (name, start) = self.table.as_ref()?.lookup(self.names.as_ref().unwrap_or(&self.reader), offset)?;
             Some(Symbol { name: String::from_utf8_lossy(&name).into_owned(), start, file: None, line: None })
         })
     }
@@ -97,4 +107,11 @@ impl<R: ReadAt> Symbols<R> {
     pub fn heap_bytes(&self) -> usize {
         self.table.as_ref().map_or(0, Table::heap_bytes) + size_of_val(&*self.segments)
     }
+}
+
+/// The whole table of a file of names, if it is the one of this build.
+fn stripped_names<R: ReadAt>(file: R, id: &BuildId) -> Option<(Elf<R>, SymbolTable)> {
+    let (elf, _) = Elf::parse(file).ok()?;
+    let source = elf.function_table().0.filter(|source| source.complete)?;
+    (elf.build_id().as_ref() == Some(id)).then_some((elf, source))
 }

@@ -42,9 +42,14 @@ struct Code {
 }
 
 impl Table {
-    /// Reads the functions of `source`. Those that `skip` tells are left out, as are those whose place is too far from the
+    /// Reads the functions of `source`, a table of `names`, which is the file itself or one beside it. Those that `skip` tells are left out, as are those whose place is too far from the
     /// first code of the file to be written in four bytes; how many these were comes back too.
-    pub(crate) fn build<R: ReadAt>(elf: &Elf<R>, source: SymbolTable, skip: impl Fn(Svma) -> bool) -> (Self, usize) {
+    pub(crate) fn build<R: ReadAt>(
+        elf: &Elf<R>,
+        names: &Elf<R>,
+        source: SymbolTable,
+        skip: impl Fn(Svma) -> bool,
+    ) -> (Self, usize) {
         let code = code_ranges(elf);
         let base = code.first().map_or(0, |code| code.start);
         let mut too_far = 0;
@@ -54,16 +59,16 @@ impl Table {
         };
 
         let mut count = 0;
-        elf.for_each_function(&source, |function| count += usize::from(place(&function).is_some()));
+        names.for_each_function(&source, |function| count += usize::from(place(&function).is_some()));
         let mut entries = Vec::with_capacity(count);
-        elf.for_each_function(&source, |function| {
+        names.for_each_function(&source, |function| {
             let Some(start) = place(&function) else { return };
             let Ok(start) = u32::try_from(start) else {
                 too_far += 1;
                 return;
             };
             let is_name = |name: Vec<u8>| !name.is_empty() && !name.starts_with(b".L") && !name.starts_with(b"$");
-            if !function.typed && !source.name(elf.reader(), function.name).is_some_and(is_name) {
+            if !function.typed && !source.name(names.reader(), function.name).is_some_and(is_name) {
                 return;
             }
             let size = u32::try_from(function.size).unwrap_or(LARGEST).min(LARGEST);
@@ -71,7 +76,7 @@ impl Table {
         });
 
         entries.sort_unstable_by_key(|entry| (entry.start, Reverse(entry.size >> RANK_SHIFT), entry.name));
-        keep_one_name(&mut entries, &source, elf.reader());
+        keep_one_name(&mut entries, &source, names.reader());
         settle_sizes(&mut entries, base, &code);
         entries.shrink_to_fit();
         (Self { source, base, entries: entries.into_boxed_slice() }, too_far)

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
-use elf::FileOffset;
+use elf::{BuildId, FileOffset};
 use inspect::{Avma, Proc, ProcessKey};
 use symbolize::Symbols;
 
@@ -99,7 +99,8 @@ fn found(symbol: symbolize::Symbol) -> Option<Found> {
 }
 
 fn open(file: &SeenFile) -> Option<Symbols<Arc<File>>> {
-    match Symbols::open(Arc::clone(file.handle.as_ref()?)) {
+    let debug = |id: &BuildId| debug_file(&id.to_string());
+    match Symbols::open_with(Arc::clone(file.handle.as_ref()?), debug) {
         Ok((symbols, problems)) => {
             for problem in problems {
                 tracing::debug!(file = &*file.name, %problem, "symbols are incomplete");
@@ -111,6 +112,12 @@ fn open(file: &SeenFile) -> Option<Symbols<Arc<File>>> {
             None
         }
     }
+}
+
+/// Where a distribution's package of debug files puts the one of a build id.
+fn debug_file(id: &str) -> Option<Arc<File>> {
+    let (first, rest) = id.split_at_checked(2)?;
+    File::open(format!("/usr/lib/debug/.build-id/{first}/{rest}.debug")).ok().map(Arc::new)
 }
 
 /// The symbols of our own vDSO: the kernel maps the same image everywhere.

@@ -103,6 +103,35 @@ fn functions_of_c() {
 }
 
 #[test]
+fn names_that_were_stripped_into_a_file_beside_are_found_there() {
+    let source = format!(
+        r#"{PLACE}
+        __attribute__((noinline)) static int quiet(int x) {{ __asm__(""); return x * 3; }}
+        int main(void) {{ place((char *)quiet + 1); place((char *)main + 5); return quiet(0); }}"#
+    );
+    let built = Built::new(&source, "program.c", "cc", &["-O1", "-g", "-Wl,--build-id=sha1"]);
+    let debug = built.folder.path().join("debug");
+    run(Command::new("objcopy").arg("--only-keep-debug").arg(&built.program).arg(&debug));
+    run(Command::new("strip").arg(&built.program));
+    let names = |beside: Option<&Path>| {
+        let find = |_: &elf::BuildId| beside.map(|path| File::open(path).unwrap());
+        let (symbols, _) = Symbols::open_with(File::open(&built.program).unwrap(), find).unwrap();
+        built.places().into_iter().map(|place| name(&symbols, place)).collect::<Vec<_>>()
+    };
+    let both = [Some("quiet".to_owned()), Some("main".to_owned())];
+    assert_eq!(names(Some(&debug)), both);
+    assert_eq!(names(None), [None, None]);
+    // That of another build is not believed.
+    let other = Built::new(
+        "int quiet(void) { return 2; } int main(void) { return quiet(); }",
+        "program.c",
+        "cc",
+        &["-g", "-Wl,--build-id=sha1"],
+    );
+    assert_eq!(names(Some(&other.program)), [None, None]);
+}
+
+#[test]
 fn what_is_outside_of_every_function_has_no_name() {
     let built = Built::new("int main(void) { return 0; }", "program.c", "cc", &["-O1"]);
     let symbols = built.symbols();
