@@ -92,14 +92,16 @@ impl Verdict {
         if taken != delivered + filtered + lost || open != 0 {
             self.faults.push(format!("the account does not add up: {account}"));
         }
-        let reasons: Vec<_> = answers.labelled("pyrope_ebpf_samples_lost_total", "reason").collect();
-        if reasons.iter().any(|(reason, count)| *reason == "malformed" && *count > 0) {
+        let reasons = answers.labelled("pyrope_ebpf_samples_lost_total", "reason").filter(|(_, count)| *count > 0);
+        let reasons: Vec<_> = reasons.map(|(reason, count)| format!("{reason} {count}")).collect();
+        if reasons.iter().any(|reason| reason.starts_with("malformed")) {
             self.faults.push("records of the ring could not be read".to_owned());
         }
         if lost as f64 > taken as f64 * MOST_LOST {
-            self.faults.push(format!("too many samples were lost: {reasons:?}"));
+            self.faults.push(format!("too many samples were lost: {}", reasons.join(", ")));
         }
-        self.facts.push(account);
+        let reasons = if reasons.is_empty() { String::new() } else { format!("; lost: {}", reasons.join(", ")) };
+        self.facts.push(format!("{account}{reasons}"));
     }
 
     /// How the walks of user stacks ended.
