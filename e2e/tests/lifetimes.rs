@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use e2e::peer::{share_with, wait_for};
+use e2e::wait::until;
 use e2e::workload::path;
 use e2e::{Agent, Peer, Workload, configuration};
 use serde_json::Value;
@@ -58,6 +59,27 @@ fn a_process_whose_first_thread_has_ended_is_attributed_and_named() {
     let share = share_with(&stacks, &["work", "orphan_leaf"]);
     assert!(share >= 0.7, "named in {:.0} %: {stacks:?}", share * 100.0);
     drop(agent);
+}
+
+#[test]
+fn a_file_system_that_does_not_answer_delays_only_its_own_names() {
+    let peer = Peer::serve(&[]);
+    let ebpf = "collect_interval = \"1s\"";
+    let agent = Agent::run(&configuration(".*/c-(recurse|silent)", &peer.url, ebpf));
+    let silent = Workload::start("c-silent", &["--seconds", "120"]);
+    wait_for(&peer, "service_name", "c-silent", 30, |profiles| samples(profiles) >= 100);
+    let _other = Workload::start("c-recurse", &["--seconds", "120"]);
+    let profiles = wait_for(&peer, "service_name", "c-recurse", 30, |profiles| samples(profiles) >= 100);
+    let stacks: Vec<_> = profiles.iter().flat_map(|profile| peer.stacks(profile)).collect();
+    let share = share_with(&stacks, &["main", "descend", "descend"]);
+    assert!(share >= 0.7, "named in {:.0} %", share * 100.0);
+    // All is handed over while a thread still waits. The kernel keeps the process until that one has its answer.
+    agent.signal(rustix::process::Signal::TERM);
+    until("all is handed over", 20, || agent.log().contains("pyrope has stopped").then_some(()));
+    drop(silent);
+    let (status, log) = agent.stop();
+    assert!(status.success(), "{log}");
+    assert!(log.contains("does not answer") && log.contains("balances=true"), "{log}");
 }
 
 #[test]
