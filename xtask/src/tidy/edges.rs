@@ -14,6 +14,7 @@ const CRATES: &[(&str, u8, &[&str])] = &[
     ("elf", 0, &[]),
     ("rpc", 0, &[]),
     ("link-libelf", 0, &[]),
+    ("heap", 0, &[]),
     ("inspect", 1, &["elf"]),
     ("unwind", 1, &["abi", "elf"]),
     ("interp", 2, &["abi", "elf", "inspect", "profile"]),
