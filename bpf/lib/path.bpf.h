@@ -9,7 +9,11 @@
 #define NAME_BYTES 64 /* a longer name is cut; the identity tells the file */
 
 struct path_scratch {
-	struct file_path record;
+	union {
+		struct file_path record;
+		/* Not used here: the object's type information keeps no type that only local variables have. */
+		struct process_event event;
+	};
 	char slack[NAME_BYTES];
 };
 

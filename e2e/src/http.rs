@@ -16,16 +16,18 @@ pub struct Answer {
 }
 
 /// Sends a request with these header lines and this body; `None` if there is no answer.
-pub fn request(address: &str, method: &str, path: &str, headers: &[&str], body: &str) -> Option<Answer> {
+pub fn request(address: &str, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Option<Answer> {
+    let body = body.as_ref();
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     )
     .ok()?;
+    stream.write_all(body).ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8_lossy(&answer).into_owned();

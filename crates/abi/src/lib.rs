@@ -11,8 +11,10 @@
 
 #![forbid(unsafe_code)]
 
+mod layout;
 mod record;
 
+pub use layout::{LAYOUTS, Layout};
 pub use record::{
     FilePath, Malformed, Mapping, ProcessEvent, Record, SampleHead, SampleRecord, kind, mapping_flag, sample_flag,
 };

@@ -91,14 +91,14 @@ pub struct ProcessEvent {
 /// `struct file_path` without its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-struct PathHead {
-    kind: u8,
-    names: u8,
-    bytes: u16,
-    tgid: u32,
-    ino: u64,
-    dev: u32,
-    version: u32,
+pub(crate) struct PathHead {
+    pub(crate) kind: u8,
+    pub(crate) names: u8,
+    pub(crate) bytes: u16,
+    pub(crate) tgid: u32,
+    pub(crate) ino: u64,
+    pub(crate) dev: u32,
+    pub(crate) version: u32,
 }
 
 const _: () = assert!(size_of::<Mapping>() == 48);

@@ -24,7 +24,7 @@ use crate::serve::{self, Parts};
 use crate::status::Usage;
 
 /// Threads that run components. They only wait and hand over; what computes has threads of its own.
-const WORKERS: usize = 2;
+const WORKERS: usize = 1;
 /// How long components may take to stop.
 const GRACE: Duration = Duration::from_secs(30);
 

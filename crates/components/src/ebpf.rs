@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::metrics::{Counter, Gauge, Metrics, Scope};
 use crate::profiler::Profiler;
 use crate::receiver::{Append, Fanout, Origin, ProfilesReceiver as _};
+use crate::store::Stores;
 
 pub use self::arguments::Arguments;
 use self::targets::Matched;
@@ -30,8 +31,8 @@ const WAITING: usize = 4;
 const MOST_SERVICES: usize = 500;
 /// That one's name.
 const OTHER_SERVICES: &str = "(other)";
-/// How often receivers are asked whether somebody looks at the open interval.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often receivers are asked whether somebody still looks at the open interval.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a look keeps the open interval shown.
 const SHOWN: Duration = Duration::from_secs(3);
 /// How long until a failed start is tried again.
@@ -92,21 +93,22 @@ impl Component for PyroscopeEbpf {
         session.set_targets(matched.update(current.targets.as_ref()));
         let mut forward =
             Forward { id: &id, fanout: &fanout, scope: &scope, source: source_number(), services: HashSet::new() };
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let stores = cx.service::<Stores>().unwrap_or_default();
+        let mut looks = stores.looks();
+        // Somebody may look already.
+        looks.mark_changed();
+        let mut look_again = None;
 
         loop {
             tokio::select! {
                 () = cx.cancelled() => break,
                 Some(batch) = batches.recv() => forward.batch(batch).await,
-                _ = look.tick() => {
-                    if fanout.watched_until().is_some_and(|until| until > Instant::now()) {
-                        session.watch(SHOWN);
-                    }
-                }
+                _ = looks.changed() => look_again = watch(&fanout, &session),
+                () = sleep_until(look_again) => look_again = watch(&fanout, &session),
                 next = args.changed() => {
                     let Some(next) = next else { break };
                     fanout.replace(next.forward_to.0.clone());
+                    looks.mark_changed();
                     if next.settings() != current.settings() {
                         session.set(next.settings());
                         cx.health(State::Healthy, format!("sampling {} times a second", next.sample_rate));
@@ -129,6 +131,22 @@ impl Component for PyroscopeEbpf {
             sessions.remove(&status);
         }
         Ok(())
+    }
+}
+
+/// Has the open interval shown if somebody looks; gives back when to ask again.
+fn watch(fanout: &Fanout, session: &Session) -> Option<Instant> {
+    let now = Instant::now();
+    fanout.watched_until().filter(|until| *until > now)?;
+    session.watch(SHOWN);
+    Some(now + LOOK)
+}
+
+/// Waits until then, or without end.
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

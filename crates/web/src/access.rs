@@ -126,9 +126,13 @@ impl Access {
             let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
             return if host.is_none_or(is_local_name) { Ok(Pass::Through) } else { Err(Refusal::Host) };
         }
-        // What the filter of an http block leaves out is open, but not if it leaves out everything.
-        let open = self.insecure || basic.as_ref().is_some_and(BasicAuth::asks_anybody);
-        if open { Ok(Pass::Through) } else { Err(Refusal::Unguarded) }
+        // Here the filter of an http block opens nothing: what it leaves out wants the password all the same.
+        match basic.as_ref().filter(|basic| basic.asks_anybody()) {
+            _ if self.insecure => Ok(Pass::Through),
+            Some(basic) if basic.is_in(headers) => Ok(Pass::Through),
+            Some(_) => Err(Refusal::Basic),
+            None => Err(Refusal::Unguarded),
+        }
     }
 
     /// What the token says, if there is one.
@@ -397,11 +401,18 @@ mod tests {
 
     #[test]
     fn the_filter_says_who_is_asked() {
+        let local = access("127.0.0.1:1", None, false);
         let access = access("0.0.0.0:1", None, false);
-        access.set_basic(auth(Some((&["/metrics", "/api/"], true))));
-        check_basic(&access, "/metrics", None, Err(Refusal::Basic));
-        check_basic(&access, "/api/v0/agent/status", None, Err(Refusal::Basic));
-        check_basic(&access, "/", None, THROUGH);
+        for access in [&local, &access] {
+            access.set_basic(auth(Some((&["/metrics", "/api/"], true))));
+            check_basic(access, "/metrics", None, Err(Refusal::Basic));
+            check_basic(access, "/api/v0/agent/status", None, Err(Refusal::Basic));
+            check_basic(access, "/-/ready", None, THROUGH);
+        }
+        // Only on loopback does what it leaves out need nothing.
+        check_basic(&local, "/", None, THROUGH);
+        check_basic(&access, "/", None, Err(Refusal::Basic));
+        check_basic(&access, "/", Some(("ada", "p:w")), THROUGH);
         access.set_basic(auth(Some((&["/metrics"], false))));
         check_basic(&access, "/metrics", None, THROUGH);
         check_basic(&access, "/-/ready", None, Err(Refusal::Basic));

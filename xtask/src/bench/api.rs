@@ -7,7 +7,7 @@ use e2e::http;
 use serde_json::Value;
 
 /// CPU profiles.
-const PROFILE_TYPE: &str = "process_cpu:cpu:nanoseconds:cpu:nanoseconds";
+pub(super) const PROFILE_TYPE: &str = "process_cpu:cpu:nanoseconds:cpu:nanoseconds";
 
 /// How far back a query looks.
 pub(super) const RECENT_SECONDS: i64 = 900;
@@ -44,7 +44,7 @@ impl FlameGraph {
         });
         let path = "/querier.v1.QuerierService/SelectMergeStacktraces";
         let headers = ["Content-Type: application/json"];
-        let answer = http::request(address, "POST", path, &headers, &query.to_string()).context("no answer")?;
+        let answer = http::request(address, "POST", path, &headers, query.to_string()).context("no answer")?;
         anyhow::ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.body);
         Self::read(&serde_json::from_str(&answer.body)?).context("not the flame graph that was expected")
     }

@@ -50,7 +50,7 @@ impl Load {
                 let tree = folders.tree()?;
                 let server = Postgres::start(folders)?;
                 let mut make = Command::new("sh");
-                make.current_dir(&tree).args(["-c", "while rm -rf objects && make -s -f tree.mk -j2; do :; done"]);
+                make.current_dir(&tree).args(["-c", "while :; do rm -rf objects; make -s -k -f tree.mk -j2; done"]);
                 let make = group(&mut make)?;
                 let bench = server.bench()?;
                 Ok(Self { groups: vec![make, bench], server: Some(server) })

@@ -167,7 +167,9 @@ mod tests {
         check_file(
             "crates/elf/src/lib.rs",
             "//! Sections.\n",
-            &["fault: crates/elf/src/lib.rs: lacks #![forbid(unsafe_code)]; only abi, bpf, heap, inspect may go without"],
+            &[
+                "fault: crates/elf/src/lib.rs: lacks #![forbid(unsafe_code)]; only abi, bpf, heap, inspect may go without",
+            ],
         );
     }
 

@@ -6,14 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How long after a query the open interval is kept up to date.
 const LOOKED: Duration = Duration::from_secs(5);
 /// How long the first query after a while waits for the open interval.
 const PATIENCE: Duration = Duration::from_millis(700);
-/// A source that has not asked whether somebody looks for this long is none any more.
-const SOURCE_ASKS: Duration = Duration::from_secs(2);
 
 /// The stores that run, for queries. A service of the graph.
 #[derive(Default)]
@@ -21,14 +19,16 @@ pub struct Stores {
     running: Mutex<Running>,
     /// Wakes who waits for the open interval.
     shown: Notify,
+    /// Wakes sources when somebody begins to look.
+    looked: watch::Sender<()>,
 }
 
 #[derive(Default)]
 struct Running {
     stores: BTreeMap<String, Store>,
     looks: Option<Looks>,
-    /// When a source last asked whether somebody looks.
-    asked: Option<Instant>,
+    /// Whether a source ever asked if somebody looks.
+    has_source: bool,
 }
 
 /// Queries that follow each other closely enough for the open interval to be kept up to date.
@@ -60,16 +60,23 @@ impl Stores {
         }
     }
 
+    /// Tells sources that somebody begins to look; whether that goes on is asked of the receivers.
+    pub fn looks(&self) -> watch::Receiver<()> {
+        self.looked.subscribe()
+    }
+
     /// How long to wait for the open interval, if at all.
     fn begin_look(&self, now: Instant) -> Option<Duration> {
         let mut state = self.lock();
         let looks = match state.looks {
             Some(looks) if now < looks.last + LOOKED => Looks { last: now, ..looks },
-            _ => Looks { since: now, last: now, shown: false },
+            _ => {
+                self.looked.send_replace(());
+                Looks { since: now, last: now, shown: false }
+            }
         };
         state.looks = Some(looks);
-        let has_source = state.asked.is_some_and(|asked| now < asked + SOURCE_ASKS);
-        if looks.shown || !has_source {
+        if looks.shown || !state.has_source {
             return None;
         }
         (looks.since + PATIENCE).checked_duration_since(now)
@@ -85,7 +92,7 @@ impl Stores {
 
     pub(super) fn watched_until(&self) -> Option<Instant> {
         let mut state = self.lock();
-        state.asked = Some(Instant::now());
+        state.has_source = true;
         state.looks.map(|looks| looks.last + LOOKED)
     }
 
@@ -124,7 +131,6 @@ mod tests {
         assert_eq!(stores.begin_look(later), None);
         // Nobody looks for a while, and it is out of date again.
         let again = later + LOOKED;
-        stores.lock().asked = Some(again);
         assert_eq!(stores.begin_look(again), Some(PATIENCE));
     }
 }

@@ -36,6 +36,8 @@ impl fmt::Debug for ProcessEvents {
 const TICK: Duration = Duration::from_millis(5);
 /// How many ticks a forked process gets to execute a program: until then it is its parent, read already.
 const FORK_TICKS: u64 = 3;
+/// Processes that ended are forgotten at multiples of this many ticks: nobody waits for it.
+const EXIT_TICKS: u64 = 20;
 /// After a batch with so many processes to read, batches are [`BUSY_TICKS`] apart: in a storm most processes are gone
 /// by then, and need not be read.
 const BUSY_READS: usize = 32;
@@ -75,10 +77,10 @@ impl Settling {
 
     /// Takes a change in.
     pub(super) fn note(&mut self, change: ProcessChange, now: Instant) {
-        let (pid, ticks, task) = match change {
-            ProcessChange::Forked { pid } => (pid, FORK_TICKS, Task::Read),
-            ProcessChange::Executed { pid } => (pid, 1, Task::Read),
-            ProcessChange::Exited { pid } => (pid, 1, Task::Forget),
+        let (pid, tick, task) = match change {
+            ProcessChange::Forked { pid } => (pid, self.tick_in(FORK_TICKS, now), Task::Read),
+            ProcessChange::Executed { pid } => (pid, self.tick_in(1, now), Task::Read),
+            ProcessChange::Exited { pid } => (pid, (self.tick(now) + 1).next_multiple_of(EXIT_TICKS), Task::Forget),
             ProcessChange::Missed => {
                 // What is known of single processes is part of what a scan finds.
                 self.tasks.clear();
@@ -88,7 +90,6 @@ impl Settling {
                 return;
             }
         };
-        let tick = self.tick_in(ticks, now);
         self.tasks.insert(pid, (tick, task));
         self.due.entry(tick).or_default().push(pid);
     }
@@ -171,7 +172,7 @@ mod tests {
         check(&[(1, Executed { pid: 7 })], &["5: read 7"]);
         check(
             &[(1, Executed { pid: 7 }), (4, Executed { pid: 8 }), (5, Exited { pid: 9 })],
-            &["5: read 7, read 8", "10: gone 9"],
+            &["5: read 7, read 8", "100: gone 9"],
         );
     }
 
@@ -183,12 +184,18 @@ mod tests {
 
     #[test]
     fn who_is_gone_again_is_not_read() {
-        check(&[(0, Forked { pid: 7 }), (1, Executed { pid: 7 }), (2, Exited { pid: 7 })], &["5: gone 7", "15: "]);
+        check(
+            &[(0, Forked { pid: 7 }), (1, Executed { pid: 7 }), (2, Exited { pid: 7 })],
+            &["5: ", "15: ", "100: gone 7"],
+        );
     }
 
     #[test]
     fn a_number_that_is_used_again_is_read() {
-        check(&[(0, Exited { pid: 7 }), (1, Forked { pid: 7 }), (2, Executed { pid: 7 })], &["5: read 7", "15: "]);
+        check(
+            &[(0, Exited { pid: 7 }), (1, Forked { pid: 7 }), (2, Executed { pid: 7 })],
+            &["5: read 7", "15: ", "100: "],
+        );
     }
 
     #[test]

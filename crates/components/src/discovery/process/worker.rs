@@ -171,6 +171,9 @@ impl Running {
         if batch.scan {
             return self.scan();
         }
+        if batch.gone.is_empty() && batch.read.is_empty() {
+            return Ok(());
+        }
         for pid in &batch.gone {
             self.table.remove(*pid);
         }
