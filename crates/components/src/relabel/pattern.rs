@@ -1,6 +1,10 @@
 //! Patterns of rules.
 
-use std::fmt;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 use lang::{
     decode::{FromValue, Shape},
@@ -20,6 +24,26 @@ pub struct Pattern {
 /// The default, which matches everything.
 const ANYTHING: &str = "(.*)";
 
+/// Patterns that were compiled lately. Rules are decoded again each time the targets beside them change, and to compile a
+/// pattern takes longer than all else that a new process costs.
+static COMPILED: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
+/// How many; more are forgotten together.
+const MOST_COMPILED: usize = 256;
+
+fn compiled(text: &str) -> Result<Regex, String> {
+    let known = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(regex) = known().get(text) {
+        return Ok(regex.clone());
+    }
+    let regex = golang::regex::compile(&format!("^(?s:{text})$"))?;
+    let mut known = known();
+    if known.len() >= MOST_COMPILED {
+        known.clear();
+    }
+    known.insert(text.to_owned(), regex.clone());
+    Ok(regex)
+}
+
 /// A match: its groups.
 pub enum Found<'a> {
     /// Group 0 and group 1 are the whole text.
@@ -33,7 +57,7 @@ impl Pattern {
     pub fn new(text: &str) -> Result<Self, String> {
         let regex = match text {
             ANYTHING => None,
-            _ => Some(golang::regex::compile(&format!("^(?s:{text})$"))?),
+            _ => Some(compiled(text)?),
         };
         Ok(Self { text: text.to_owned(), regex })
     }
