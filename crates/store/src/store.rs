@@ -51,10 +51,8 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
-    /// Another process, or another store of this one, writes to it.
-    #[error(
-        "the store {path} is in use, by another process or another store of this one; stop that or choose another path"
-    )]
+    /// Another process writes to it.
+    #[error("the store {path} is in use by another process; stop it or choose another path")]
     InUse {
         /// The folder.
         path: PathBuf,
