@@ -30,11 +30,12 @@ pub fn request(address: &str, method: &str, path: &str, headers: &[&str], body: 
     stream.write_all(body).ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let (head, body) = (String::from_utf8_lossy(&answer[..end]), &answer[end + 4..]);
     let status = head.split_whitespace().nth(1)?.parse().ok()?;
     let head = head.to_ascii_lowercase();
-    let body = if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
+    let body = if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_vec() };
+    let body = String::from_utf8_lossy(&body).into_owned();
     Some(Answer { status, head, body })
 }
 
@@ -43,15 +44,16 @@ pub fn get(address: &str, path: &str) -> Option<Answer> {
     request(address, "GET", path, &[], "")
 }
 
-fn unchunked(mut body: &str) -> String {
-    let mut out = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let Some(end) = body.windows(2).position(|two| two == b"\r\n") {
+        let (size, rest) = (String::from_utf8_lossy(&body[..end]), &body[end + 2..]);
         let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
         if size == 0 || rest.len() < size {
             break;
         }
-        out.push_str(&rest[..size]);
-        body = rest[size..].trim_start_matches("\r\n");
+        out.extend_from_slice(&rest[..size]);
+        body = rest.get(size + 2..).unwrap_or_default();
     }
     out
 }
