@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+mod aside;
 pub mod batch;
 mod command;
 mod engine;

@@ -5,13 +5,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender};
 use elf::Elf;
 use inspect::{Avma, Proc};
 
+use crate::aside::{Aside, Asked};
 use crate::namer::NamerEvent;
 
 /// A file as the kernel side tells it from others.
@@ -59,12 +59,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// So many threads are left to themselves; then files are waited for without end.
 const MOST_LOST: usize = 16;
 
-/// The thread that opens.
-struct Worker {
-    requests: Sender<OpenRequest>,
-    answers: Receiver<OpenedFile>,
-}
-
 /// Runs until the requests end.
 pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>) {
     let mut worker = None;
@@ -72,9 +66,11 @@ pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>) 
     for request in requests {
         let unreached = OpenedFile::unreached(&request);
         let pid = request.tgid;
-        let opened = match worker.get_or_insert_with(Worker::start).open(request, lost < MOST_LOST) {
-            Ok(opened) => opened,
-            Err(NoAnswer) => {
+        let limit = (lost < MOST_LOST).then_some(PATIENCE);
+        let opened = match worker.get_or_insert_with(|| Aside::start("files", open_all)).ask(request, limit) {
+            Asked::Answered(opened) => opened,
+            Asked::Gone => unreached,
+            Asked::Late => {
                 tracing::warn!(pid, path = %unreached.path.display(), "a file does not answer; its code has no names");
                 worker = None;
                 lost += 1;
@@ -87,44 +83,13 @@ pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>) 
     }
 }
 
-struct NoAnswer;
-
-impl Worker {
-    fn start() -> Self {
-        let (requests, asked) = bounded(1);
-        let (reply, answers) = bounded(1);
-        let open_all = move || {
-            let Ok(mut proc) = Proc::open() else {
-                tracing::error!("cannot open /proc; no file can be named. Mount /proc.");
-                return;
-            };
-            for request in asked {
-                if reply.send(open(&mut proc, request)).is_err() {
-                    return;
-                }
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("files".into()).spawn(open_all) {
-            tracing::error!(%error, "cannot start the thread that opens files");
-        }
-        Self { requests, answers }
-    }
-
-    fn open(&self, request: OpenRequest, is_bounded: bool) -> Result<OpenedFile, NoAnswer> {
-        let unreached = OpenedFile::unreached(&request);
-        // A thread that could not be started, or has no /proc, has closed both channels.
-        if self.requests.send(request).is_err() {
-            return Ok(unreached);
-        }
-        let answer = if is_bounded {
-            self.answers.recv_timeout(PATIENCE)
-        } else {
-            self.answers.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        };
-        match answer {
-            Ok(opened) => Ok(opened),
-            Err(RecvTimeoutError::Disconnected) => Ok(unreached),
-            Err(RecvTimeoutError::Timeout) => Err(NoAnswer),
+/// What opens, on the thread for it.
+fn open_all() -> Option<impl FnMut(OpenRequest) -> OpenedFile> {
+    match Proc::open() {
+        Ok(mut proc) => Some(move |request| open(&mut proc, request)),
+        Err(_) => {
+            tracing::error!("cannot open /proc; no file can be named. Mount /proc.");
+            None
         }
     }
 }

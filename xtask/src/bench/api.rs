@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use e2e::http;
+use e2e::{Agent, http};
 use serde_json::Value;
 
 /// CPU profiles.
@@ -82,6 +82,19 @@ impl FlameGraph {
     pub(super) fn stacks(&self) -> usize {
         self.levels.iter().flatten().filter(|frame| frame.own > 0).count()
     }
+}
+
+/// The series of a metric: what is in quotes after `label=`, and the value.
+pub(super) fn series(agent: &Agent, name: &str, label: &str) -> Vec<(String, f64)> {
+    let (name, label) = (format!("{name}{{"), format!("{label}=\""));
+    let text = agent.get("/metrics").body;
+    let lines = text.lines().filter(|line| line.starts_with(&name));
+    lines
+        .filter_map(|line| {
+            let (value, rest) = line.split_once(&label)?.1.split_once('"')?;
+            Some((value.to_owned(), rest.rsplit(' ').next()?.parse().ok()?))
+        })
+        .collect()
 }
 
 /// The account that the agent wrote when its session ended.

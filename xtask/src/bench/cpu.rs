@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use e2e::Agent;
 
-use super::api::{Account, FlameGraph, RECENT_SECONDS};
+use super::api::{Account, FlameGraph, RECENT_SECONDS, series};
 use super::load::{Kind, Load};
 use super::process::{Cpu, memory};
 use super::summary::Results;
@@ -57,9 +57,7 @@ fn kept(agent: &Agent) -> f64 {
 
 /// `end=share` in percent of all user walks, the frequent ones first.
 fn walks(agent: &Agent) -> String {
-    let ends = ["none", "root", "chain", "full", "fault", "compat", "not_code"];
-    let mut counts =
-        ends.map(|end| (end, agent.metric("pyrope_ebpf_walks_total", &format!("end=\"{end}\"")).unwrap_or(0.0)));
+    let mut counts = series(agent, "pyrope_ebpf_walks_total", "end");
     counts.sort_by(|one, other| other.1.total_cmp(&one.1));
     let all: f64 = counts.iter().map(|(_, count)| count).sum();
     let shares = counts.iter().filter(|(_, count)| *count > 0.0);

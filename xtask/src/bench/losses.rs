@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use e2e::Agent;
 
-use super::api::Account;
+use super::api::{Account, series};
 use super::load::{Kind, Load};
 use super::summary::Results;
 use super::{Folders, Options};
@@ -55,12 +55,6 @@ fn storm(end: Instant) -> anyhow::Result<u32> {
 }
 
 fn reasons(agent: &Agent) -> String {
-    let text = agent.get("/metrics").body;
-    let lost = text.lines().filter(|line| line.starts_with("pyrope_ebpf_samples_lost_total{"));
-    let reasons = lost.filter_map(|line| {
-        let (_, rest) = line.split_once("reason=\"")?;
-        let (reason, rest) = rest.split_once('"')?;
-        Some(format!("{reason}={}", rest.rsplit(' ').next()?))
-    });
-    reasons.collect::<Vec<_>>().join(" ")
+    let lost = series(agent, "pyrope_ebpf_samples_lost_total", "reason");
+    lost.iter().map(|(reason, count)| format!("{reason}={count}")).collect::<Vec<_>>().join(" ")
 }

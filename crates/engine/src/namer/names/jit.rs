@@ -7,14 +7,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use inspect::{Proc, ProcessKey, Wanted};
 use symbolize::PerfMap;
 
 use super::Found;
+use crate::aside::{Aside, Asked};
 
 /// Processes whose maps are kept; of more, those that were not asked for longest are forgotten.
 const MOST: usize = 64;
@@ -28,14 +27,9 @@ const MOST_STEPS: usize = 4;
 /// Perf maps by process.
 #[derive(Default)]
 pub(super) struct Jit {
-    reader: Option<Reader>,
+    reader: Option<Aside<Question, Option<Arc<str>>>>,
     /// Processes whose maps did not answer.
     silent: HashSet<ProcessKey>,
-}
-
-struct Reader {
-    questions: Sender<Question>,
-    answers: Receiver<Option<Arc<str>>>,
 }
 
 struct Question {
@@ -50,48 +44,28 @@ impl Jit {
         if self.silent.len() >= MOST_LOST || self.silent.contains(&key) {
             return None;
         }
-        if self.reader.is_none() {
-            self.reader = Reader::start();
-        }
-        let reader = self.reader.as_ref()?;
-        _ = reader.questions.send(Question { key, address, window });
-        match reader.answers.recv_timeout(PATIENCE) {
-            Ok(name) => Some(Found { name: name?, file: Arc::from(""), line: 0, module: None }),
-            Err(error) => {
+        let reader = self.reader.get_or_insert_with(|| {
+            Aside::start("perf-maps", || {
+                let mut maps = Maps { proc: Proc::open().ok()?, maps: HashMap::new() };
+                Some(move |question| maps.lookup(&question))
+            })
+        });
+        let name = match reader.ask(Question { key, address, window }, Some(PATIENCE)) {
+            Asked::Answered(name) => name?,
+            Asked::Gone => return None,
+            Asked::Late => {
                 self.reader = None;
-                if error == RecvTimeoutError::Timeout {
-                    self.silent.insert(key);
-                    let off = self.silent.len() >= MOST_LOST;
-                    tracing::warn!(
-                        pid = key.tgid,
-                        off,
-                        "the perf map of a process cannot be read: its file system does not answer"
-                    );
-                }
-                None
-            }
-        }
-    }
-}
-
-impl Reader {
-    fn start() -> Option<Self> {
-        let (questions, asked) = bounded::<Question>(1);
-        let (reply, answers) = bounded(1);
-        let read = move || {
-            let mut maps = Maps { proc: Proc::open().ok(), maps: HashMap::new() };
-            for question in asked {
-                if reply.send(maps.lookup(&question)).is_err() {
-                    return;
-                }
+                self.silent.insert(key);
+                let off = self.silent.len() >= MOST_LOST;
+                tracing::warn!(
+                    pid = key.tgid,
+                    off,
+                    "the perf map of a process cannot be read: its file system does not answer"
+                );
+                return None;
             }
         };
-        let thread = thread::Builder::new().name("perf-maps".into()).spawn(read);
-        if let Err(error) = thread {
-            tracing::error!(%error, "cannot start the thread that reads perf maps");
-            return None;
-        }
-        Some(Self { questions, answers })
+        Some(Found { name, file: Arc::from(""), line: 0, module: None })
     }
 }
 
@@ -102,7 +76,7 @@ struct Map {
 }
 
 struct Maps {
-    proc: Option<Proc>,
+    proc: Proc,
     maps: HashMap<ProcessKey, Map>,
 }
 
@@ -115,9 +89,7 @@ impl Maps {
         let map = self.maps.entry(key).or_insert_with(|| Map { functions: PerfMap::new(), read: 0 });
         if map.read != window {
             map.read = window;
-            if let Some(proc) = &mut self.proc {
-                read(proc, key, &mut map.functions);
-            }
+            read(&mut self.proc, key, &mut map.functions);
         }
         Some(Arc::from(map.functions.lookup(address)?.name))
     }
