@@ -4,6 +4,7 @@
 #include "lib/maps.bpf.h"
 #include "lib/walk.bpf.h"
 #include "lib/check.bpf.h"
+#include "lib/cpu.bpf.h"
 #include "lib/process.bpf.h"
 
 #define USER_CS_64 0x33
@@ -103,7 +104,8 @@ static __always_inline void submit(struct scratch *s, struct counters_value *c)
 		at += MAPPING_WORDS;
 	}
 	u64 size = sizeof(s->head) + (at & (WORDS - 1)) * 8;
-	if (bpf_ringbuf_output(&samples, &s->head, size, wake_flags(c, &samples, s->attention, s->head.ktime)))
+	u64 gap = s->new_file ? GAP_FILE : GAP_NEVER;
+	if (bpf_ringbuf_output(&samples, &s->head, size, wake_flags(c, &samples, gap, s->head.ktime)))
 		COUNT(c, lost_ring_full);
 }
 
@@ -134,7 +136,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	if (knobs.read_comm)
 		bpf_get_current_comm(head->comm, sizeof(head->comm));
 	head->mappings = 0;
-	s->attention = false;
+	s->new_file = false;
 	s->number++;
 
 	struct user_state user = {};

@@ -9,8 +9,6 @@ struct knobs {
 	u64 thread_size;
 	/* User space is asked to read when a ring holds more bytes than this. */
 	u64 wake_at_bytes;
-	/* A CPU wakes user space at most once in this time: a wake-up costs several microseconds on a virtual machine. */
-	u64 wake_gap_ns;
 	/* Whether samples carry the id of their cgroup. It takes several loads that miss the cache, and tells nothing where the
 	 * version 2 hierarchy is empty beside version 1. */
 	u64 read_cgroup;
@@ -21,7 +19,6 @@ struct knobs {
 const volatile struct knobs knobs = {
 	.thread_size = 16384,
 	.wake_at_bytes = 1 << 18,
-	.wake_gap_ns = 5000000,
 	.read_cgroup = 1,
 	.read_comm = 0,
 };

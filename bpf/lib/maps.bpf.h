@@ -36,7 +36,7 @@ struct scratch {
 	u32 number;
 	u32 order[MAX_MAPPINGS];
 	u32 used_by[MAX_MAPPINGS];
-	bool attention; /* the sample named a file not seen before */
+	bool new_file; /* the sample named a file not seen before */
 	struct mapping maps[MAX_MAPPINGS];
 	u64 node[32]; /* one maple node */
 	u64 vma[32]; /* the head of one vm_area_struct */
@@ -99,14 +99,21 @@ static __always_inline struct counters_value *this_counters(void)
 
 #define COUNT(c, name) ((c)->n[COUNTER_##name]++)
 
-/* The flags of a ring submission: wake when the ring fills, or when the record wants attention and the last wake-up is
- * long enough ago. */
-static __always_inline u64 wake_flags(struct counters_value *c, void *ring, bool attention, u64 now)
+/* How long ago a CPU must have woken user space for a record to do so again: a wake-up costs several microseconds on a
+ * virtual machine. A file that was not seen before has to be
+ * opened while its process lives, which may be a few milliseconds; a process that runs another program only wants a look. */
+#define GAP_NEVER ~0ULL
+#define GAP_FILE 1000000ULL
+#define GAP_PROCESS 5000000ULL
+/* What a ring that fills waits. */
+#define GAP_FULL 5000000ULL
+
+/* The flags of a ring submission: wake when the last wake-up is longer ago than `gap`, or when the ring fills. */
+static __always_inline u64 wake_flags(struct counters_value *c, void *ring, u64 gap, u64 now)
 {
-	bool due = attention && now - c->woken > knobs.wake_gap_ns;
-	if (!due && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < knobs.wake_at_bytes)
-		return BPF_RB_NO_WAKEUP;
-	if (now - c->woken <= knobs.wake_gap_ns)
+	u64 since = now - c->woken;
+	if (since <= gap &&
+	    (since <= GAP_FULL || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < knobs.wake_at_bytes))
 		return BPF_RB_NO_WAKEUP;
 	c->woken = now;
 	COUNT(c, wakeups);

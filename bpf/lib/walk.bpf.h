@@ -73,7 +73,7 @@ __attribute__((noinline)) int resolve(u64 pc)
 	*m = found;
 	if ((m->flags & MAPPING_FILE) && first_sight(m)) {
 		send_path(m, (struct file *)VMA_WORD(s, vm_file), s->head.tgid);
-		s->attention = true;
+		s->new_file = true;
 	}
 	return enter(s, slot);
 }

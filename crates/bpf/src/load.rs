@@ -18,7 +18,6 @@ static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR")
 struct Knobs {
     thread_size: u64,
     wake_at_bytes: u64,
-    wake_gap_ns: u64,
     read_cgroup: u64,
     read_comm: u64,
 }

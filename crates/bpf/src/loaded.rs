@@ -29,6 +29,8 @@ pub struct Loaded {
     counters: MapHandle,
     wake: Arc<OwnedFd>,
     hz: Option<u32>,
+    /// Steps of CPUs that came or went, as of when the events were last looked at.
+    cpu_steps: u64,
     map_bytes: u64,
     object: Object,
 }
@@ -59,6 +61,8 @@ impl Loaded {
                         program.name().display()
                     ))
                 })?),
+                // A kernel without hotplug has no such tracepoint.
+                Some("on_cpu_step") => tracepoints.extend(program.attach().ok()),
                 _ => {}
             }
         }
@@ -71,6 +75,7 @@ impl Loaded {
             counters,
             wake: Arc::new(wake),
             hz: None,
+            cpu_steps: 0,
             map_bytes,
             object,
         })
@@ -128,6 +133,11 @@ impl Kernel for Loaded {
 
     fn follow_cpus(&mut self) -> Result<usize, KernelError> {
         let Some(hz) = self.hz else { return Ok(0) };
+        // The event of a CPU that was away is dead, also if nobody looked while it was.
+        let steps = self.counters().get(Counter::CpuSteps);
+        if std::mem::replace(&mut self.cpu_steps, steps) != steps {
+            self.events.clear();
+        }
         let online = cpus::online();
         self.events.retain(|cpu, _| online.contains(cpu));
         for cpu in online {

@@ -14,8 +14,8 @@ const LEAST_COMPLETE: f64 = 0.85;
 const MOST_LOST: f64 = 0.25;
 /// Fewer samples of a program prove nothing.
 const LEAST_SAMPLES: i64 = 50;
-/// A copy of `c-recurse` that runs on a CPU which was away.
-const RETURNED: &str = "returned";
+/// Copies of `c-recurse` that run on a CPU which was away, for an instant and for two seconds.
+const RETURNED: [&str; 2] = ["returned-0", "returned-2"];
 const PERIOD: i64 = 1_000_000_000 / 97;
 
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(super) struct Verdict {
 fn known_stack(program: &str) -> Vec<&'static str> {
     let descend = |depth| [&["main"][..], &vec!["descend"; depth]].concat();
     match program {
-        "c-recurse" | RETURNED => [&descend(10)[..], &["busy_leaf"]].concat(),
+        "c-recurse" | "returned-0" | "returned-2" => [&descend(10)[..], &["busy_leaf"]].concat(),
         "c-deep" => [&descend(900)[..], &["busy_leaf"]].concat(),
         "c-syscalls" => vec!["main", "syscall_loop", "issue_read", "entry_SYSCALL_64*", "do_syscall_64*"],
         _ => vec!["main", "run_plugin", "plugin_entry", "plugin_leaf"],
@@ -47,10 +47,9 @@ impl Verdict {
         if answers.loaded.is_some() {
             verdict.account(answers);
             verdict.walks(answers);
-            for program in super::PROGRAMS {
+            for program in super::PROGRAMS.iter().chain(&RETURNED) {
                 verdict.stack(answers, program);
             }
-            verdict.stack(answers, RETURNED);
         }
         let complaints = answers.complaints.iter().map(|line| format!("the kernel complains: {line}"));
         verdict.faults.extend(complaints);
