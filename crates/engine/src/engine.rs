@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use abi::Counter;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::account::Account;
 use crate::batch::Sink;
@@ -54,6 +54,8 @@ struct Inner {
     files: FileCounts,
     sessions: AtomicU64,
     threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    /// Closes when all threads have ended.
+    ended: Receiver<()>,
 }
 
 /// Totals of the kernel side as they were last read.
@@ -98,7 +100,14 @@ impl Engine {
         let counted = totals.clone();
         let files = FileCounts::default();
         let (named_files, seen_files) = (files.clone(), files.clone());
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(run);
+        let (running, ended) = bounded(0);
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            let running = running.clone();
+            thread::Builder::new().name(name.into()).spawn(move || {
+                run();
+                drop(running);
+            })
+        };
         let mut threads = vec![
             spawn("namer", Box::new(move || namer::run(&named, named_files)))?,
             spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer)))?,
@@ -116,7 +125,7 @@ impl Engine {
         let (wake, map_bytes) =
             answer.recv().map_err(|_| KernelError::new("the sampler thread ended while it loaded"))??;
         let threads = std::sync::Mutex::new(threads);
-        let inner = Inner { commands, wake, map_bytes, totals, files, sessions: AtomicU64::new(0), threads };
+        let inner = Inner { commands, wake, map_bytes, totals, files, sessions: AtomicU64::new(0), threads, ended };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -175,11 +184,9 @@ impl Engine {
         _ = wait.recv_deadline(deadline);
         let threads =
             std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let all_ended = self.inner.ended.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout);
         for thread in threads {
-            while !thread.is_finished() && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            if !thread.is_finished() {
+            if !all_ended && !thread.is_finished() {
                 let name = thread.thread().name().unwrap_or_default();
                 tracing::error!(thread = name, "a thread of the engine does not end; what it held is lost");
             } else if thread.join().is_err() {
@@ -276,6 +283,7 @@ mod tests {
                 files: FileCounts::default(),
                 sessions: AtomicU64::new(1),
                 threads: Default::default(),
+                ended: bounded(0).1,
             };
             let engine = Engine { inner: Arc::new(inner) };
             let session = Session { id: 0, shared: Arc::default(), engine, closed: false };
