@@ -21,7 +21,7 @@ here=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 inside() { # inside COMMAND: runs it in the chroot; what is mounted for it is gone afterwards
     # shellcheck disable=SC2016 # expanded inside the namespace
     unshare --mount --propagation private sh -c '
-        mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" && mount --rbind /dev "$0/dev" &&
+        mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" && mount --rbind /dev "$0/dev" &&
         exec chroot "$0" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
             NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" \
             bash -c "$1"

@@ -297,7 +297,9 @@ async fn a_process_in_namespaces_of_its_own_is_found_by_its_number_here() {
     let children = format!("/proc/{0}/task/{0}/children", child.pid());
     let mut sleeper = None;
     for _ in 0..500 {
-        sleeper = fs::read_to_string(&children).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        // It is there for a moment also where it then fails to make its namespaces.
+        let runs = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == "sleep\n");
+        sleeper = fs::read_to_string(&children).ok().and_then(|text| text.trim().parse().ok()).filter(runs);
         if sleeper.is_some() {
             break;
         }
