@@ -1,0 +1,295 @@
+//! From the tables of a file to spans of rows.
+
+use elf::{Elf, ReadAt, Segment};
+
+use crate::cfi::{Stretch, Table};
+use crate::rule::Rule;
+use crate::rules::Rules;
+use crate::span::{Line, SPAN_BITS, encode, row};
+
+/// Between two functions lies padding up to the next multiple of this; no table speaks of it, and nobody returns there.
+const PADDING: u64 = 16;
+
+/// Takes spans as they are done, in the order of the file.
+pub trait Output {
+    /// The rows of a span: its number is its first offset in the file, divided by its size.
+    fn span(&mut self, number: u64, rows: usize, lines: &[Line]);
+}
+
+/// What came of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows in all spans.
+    pub rows: u64,
+    /// Lines in all spans.
+    pub lines: u64,
+    /// Spans with rows.
+    pub spans: u64,
+    /// Bytes of code for which a rule is known.
+    pub covered: u64,
+    /// Bytes of code in all.
+    pub code: u64,
+    /// Entries of the tables that could not be read, or only in part.
+    pub malformed: u64,
+}
+
+/// Compiles the rows of a file.
+pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut impl Output) -> Summary {
+    let mut segments: Vec<Segment> = elf.segments().iter().filter(|segment| segment.is_code()).copied().collect();
+    segments.sort_by_key(|segment| segment.address);
+    let mut spans = Spans::new(rules, output);
+    spans.summary.code = segments.iter().map(|segment| segment.file_size).sum();
+    let mut merged = Merged::new(elf);
+    let mut segments = segments.into_iter();
+    let mut segment: Option<Segment> = None;
+    while let Some(next) = merged.next() {
+        let start = next.0.start;
+        while segment.is_none_or(|segment| start >= segment.address.0.saturating_add(segment.file_size)) {
+            segment = segments.next();
+            if segment.is_none() {
+                return merged.finish(spans);
+            }
+        }
+        let Some(segment) = segment else { break };
+        let from = segment.address.0;
+        merged.rows(next, |start, end, rule| {
+            let (start, end) = (start.max(from), end.min(from.saturating_add(segment.file_size)));
+            if start < end {
+                spans.rule(start - from + segment.offset.0, end - from + segment.offset.0, rule);
+            }
+        });
+    }
+    merged.finish(spans)
+}
+
+struct Source<R> {
+    table: Option<Table<R>>,
+    next: Option<Stretch>,
+}
+
+impl<R: ReadAt + Clone> Source<R> {
+    fn new(table: Option<Table<R>>) -> Self {
+        let mut source = Self { table, next: None };
+        source.advance();
+        source
+    }
+
+    fn advance(&mut self) {
+        self.next = self.table.as_mut().and_then(Table::next);
+    }
+
+    fn malformed(&self) -> u64 {
+        self.table.as_ref().map_or(0, |table| table.malformed)
+    }
+}
+
+/// Tables in the order of the code. Where both speak of the same code the first is believed.
+struct Merged<R> {
+    sources: [Source<R>; 2],
+    /// The end of what was handed out.
+    at: u64,
+}
+
+impl<R: ReadAt + Clone> Merged<R> {
+    fn new(elf: &Elf<R>) -> Self {
+        Self { sources: [Table::exceptions(elf), Table::debug(elf)].map(Source::new), at: 0 }
+    }
+
+    /// The next stretch, and which table has it.
+    fn next(&mut self) -> Option<(Stretch, usize)> {
+        loop {
+            let which = match [self.sources[0].next, self.sources[1].next] {
+                [None, None] => return None,
+                [Some(_), None] => 0,
+                [None, Some(_)] => 1,
+                [Some(first), Some(second)] if second.end <= first.start => 1,
+                [Some(first), Some(second)] => {
+                    if second.start < first.end {
+                        self.sources[1].advance();
+                        continue;
+                    }
+                    0
+                }
+            };
+            let stretch = self.sources[which].next?;
+            self.sources[which].advance();
+            if stretch.start >= self.at {
+                self.at = stretch.end;
+                return Some((stretch, which));
+            }
+        }
+    }
+
+    fn rows(&mut self, (stretch, which): (Stretch, usize), row: impl FnMut(u64, u64, Rule)) {
+        if let Some(table) = &mut self.sources[which].table {
+            table.rows(stretch, row);
+        }
+    }
+
+    fn finish<O: Output>(&self, mut spans: Spans<'_, O>) -> Summary {
+        spans.end();
+        Summary { malformed: self.sources.iter().map(Source::malformed).sum(), ..spans.summary }
+    }
+}
+
+/// Cuts rows into spans.
+struct Spans<'o, O> {
+    rules: &'o mut Rules,
+    output: &'o mut O,
+    /// The end of what has a rule.
+    at: u64,
+    /// The rule there.
+    rule: u16,
+    span: u64,
+    rows: Vec<u32>,
+    lines: Vec<Line>,
+    summary: Summary,
+}
+
+impl<'o, O: Output> Spans<'o, O> {
+    fn new(rules: &'o mut Rules, output: &'o mut O) -> Self {
+        Self {
+            rules,
+            output,
+            at: 0,
+            rule: 0,
+            span: 0,
+            rows: Vec::new(),
+            lines: Vec::new(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// A rule holds from `start` to `end` of the file. What lies before was handed over.
+    fn rule(&mut self, start: u64, end: u64, rule: Rule) {
+        if start < self.at {
+            return;
+        }
+        if start - self.at >= PADDING {
+            self.row(self.at, 0);
+        }
+        let number = self.rules.number(rule);
+        if number != self.rule || start - self.at >= PADDING {
+            self.row(start, number);
+        }
+        if number != 0 {
+            self.summary.covered += end - start;
+        }
+        self.at = end;
+    }
+
+    fn row(&mut self, offset: u64, rule: u16) {
+        let span = offset >> SPAN_BITS;
+        while self.span < span {
+            self.flush();
+            // Spans without any rule are left out.
+            self.span = if self.rule == 0 { span } else { self.span + 1 };
+        }
+        if self.rule == rule {
+            return;
+        }
+        let place = (offset & ((1 << SPAN_BITS) - 1)) as u32;
+        if self.rows.is_empty() && place > 0 {
+            self.rows.push(row(0, self.rule));
+        }
+        self.rows.push(row(place, rule));
+        self.rule = rule;
+    }
+
+    /// Hands over the current span, in which the current rule holds up to its end.
+    fn flush(&mut self) {
+        if self.rows.is_empty() {
+            if self.rule == 0 {
+                return;
+            }
+            self.rows.push(row(0, self.rule));
+        }
+        self.lines.clear();
+        let rows = encode(&mut self.rows, &mut self.lines);
+        self.summary.rows += rows as u64;
+        self.summary.lines += self.lines.len() as u64;
+        self.summary.spans += 1;
+        self.output.span(self.span, rows, &self.lines);
+        self.rows.clear();
+    }
+
+    fn end(&mut self) {
+        self.row(self.at, 0);
+        self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::{Cfa, Frame, Register};
+    use crate::span::search;
+
+    #[derive(Default)]
+    struct Kept(Vec<(u64, usize, Vec<Line>)>);
+
+    impl Output for Kept {
+        fn span(&mut self, number: u64, rows: usize, lines: &[Line]) {
+            self.0.push((number, rows, lines.to_vec()));
+        }
+    }
+
+    impl Kept {
+        fn rule(&self, offset: u64) -> u16 {
+            let found = self.0.iter().find(|(number, ..)| *number == offset >> SPAN_BITS);
+            found.map_or(0, |(_, rows, lines)| search(lines, *rows, (offset & 0x3fff) as u32))
+        }
+    }
+
+    fn rule(offset: i32) -> Rule {
+        Rule::Frame(Frame { cfa: Cfa::Register(Register::RSP, offset), ..Frame::ENTRY })
+    }
+
+    #[test]
+    fn rules_hold_across_spans_and_padding_but_not_across_gaps() {
+        let (mut rules, mut kept) = (Rules::default(), Kept::default());
+        let mut spans = Spans::new(&mut rules, &mut kept);
+        spans.rule(0x1000, 0x1010, rule(8));
+        spans.rule(0x1010, 0x1018, rule(16));
+        spans.rule(0x1020, 0xd000, rule(8));
+        spans.rule(0xd020, 0xd030, rule(16));
+        spans.end();
+        let summary = spans.summary;
+        let at = |offset| kept.rule(offset);
+        assert_eq!([at(0xfff), at(0x1000), at(0x100f), at(0x1010), at(0x101f), at(0x1020)], [0, 1, 1, 2, 2, 1]);
+        assert_eq!([at(0x4000), at(0x8000), at(0xc000), at(0xcfff)], [1; 4]);
+        assert_eq!([at(0xd000), at(0xd01f), at(0xd020), at(0xd02f), at(0xd030), at(0x20_0000)], [0, 0, 2, 2, 0, 0]);
+        assert_eq!((summary.spans, summary.covered), (4, 0x10 + 8 + 0xbfe0 + 0x10));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn each_offset_has_its_rule(pieces: Vec<(u16, u16, u8)>) {
+            let (mut rules, mut kept) = (Rules::default(), Kept::default());
+            let mut spans = Spans::new(&mut rules, &mut kept);
+            let mut expect = Vec::new();
+            let mut at = 0_u64;
+            for (gap, length, number) in pieces {
+                // Gaps are none, too short to count, or real.
+                let gap = match gap % 3 { 0 => 0, 1 => 0, _ => u64::from(gap).max(PADDING) };
+                let (start, end) = (at + gap, at + gap + u64::from(length) + 1);
+                spans.rule(start, end, rule(i32::from(number)));
+                expect.push((start, end, rule(i32::from(number))));
+                at = end;
+            }
+            spans.end();
+            let known = |offset| rules_of(&expect, offset);
+            let list = rules.list().to_vec();
+            for &(start, end, _) in &expect {
+                for offset in [start.wrapping_sub(1), start, (start + end) / 2, end - 1, end] {
+                    proptest::prop_assert_eq!(list[usize::from(kept.rule(offset))], known(offset), "{:#x}", offset);
+                }
+            }
+        }
+    }
+
+    fn rules_of(pieces: &[(u64, u64, Rule)], offset: u64) -> Rule {
+        let found = pieces.iter().find(|(start, end, _)| (start..end).contains(&&offset));
+        found.map_or(Rule::Unknown, |(_, _, rule)| *rule)
+    }
+}
