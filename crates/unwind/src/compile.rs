@@ -9,6 +9,8 @@ use crate::span::{Line, SPAN_BITS, encode, row};
 
 /// Between two functions lies padding up to the next multiple of this; no table speaks of it, and nobody returns there.
 const PADDING: u64 = 16;
+/// Code further into a file than this has no rows.
+const FURTHEST: u64 = 4 << 30;
 
 /// Takes spans as they are done, in the order of the file.
 pub trait Output {
@@ -35,8 +37,7 @@ pub struct Summary {
 
 /// Compiles the rows of a file.
 pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut impl Output) -> Summary {
-    let mut segments: Vec<Segment> = elf.segments().iter().filter(|segment| segment.is_code()).copied().collect();
-    segments.sort_by_key(|segment| segment.address);
+    let segments = code(elf);
     let mut spans = Spans::new(rules, output);
     spans.summary.code = segments.iter().map(|segment| segment.file_size).sum();
     let mut merged = Merged::new(elf);
@@ -44,7 +45,7 @@ pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut 
     let mut segment: Option<Segment> = None;
     while let Some(next) = merged.next() {
         let start = next.0.start;
-        while segment.is_none_or(|segment| start >= segment.address.0.saturating_add(segment.file_size)) {
+        while segment.is_none_or(|segment| start >= segment.address.0 + segment.file_size) {
             segment = segments.next();
             if segment.is_none() {
                 return merged.finish(spans);
@@ -53,13 +54,26 @@ pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut 
         let Some(segment) = segment else { break };
         let from = segment.address.0;
         merged.rows(next, |start, end, rule| {
-            let (start, end) = (start.max(from), end.min(from.saturating_add(segment.file_size)));
+            let (start, end) = (start.max(from), end.min(from + segment.file_size));
             if start < end {
                 spans.rule(start - from + segment.offset.0, end - from + segment.offset.0, rule);
             }
         });
     }
     merged.finish(spans)
+}
+
+/// The segments with code by address, as far as the file has bytes of them.
+fn code<R: ReadAt>(elf: &Elf<R>) -> Vec<Segment> {
+    let end = elf.reader().size().unwrap_or(0).min(FURTHEST);
+    let there = |segment: &Segment| {
+        let size = segment.file_size.min(end.saturating_sub(segment.offset.0));
+        (size > 0 && segment.address.0.checked_add(size).is_some()).then_some(Segment { file_size: size, ..*segment })
+    };
+    let code = elf.segments().iter().filter(|segment| segment.is_code());
+    let mut segments: Vec<Segment> = code.filter_map(there).collect();
+    segments.sort_by_key(|segment| segment.address);
+    segments
 }
 
 struct Source<R> {

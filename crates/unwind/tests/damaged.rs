@@ -39,6 +39,7 @@ proptest! {
             .iter()
             .filter_map(|name| elf.section(name))
             .map(|section| (section.offset.0, section.size))
+            .chain([(4, 1000)])
             .collect();
         for (index, value) in &bites {
             let (start, size) = places[index.index(places.len())];
