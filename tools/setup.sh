@@ -64,6 +64,7 @@ missing() {
     have cargo-fmt && have cargo-clippy || echo "RUST_TESTS formats and lints the Rust code"
     have git || echo "git tells tidy which files are the repository's"
     have c++ || echo "g++ compiles the C++ workload"
+    have bpftool || echo "bpftool says which programs the kernel holds and how long they ran"
     have objcopy || echo "binutils takes the tests' programs apart"
     have go || echo "golang-go builds the Go peer and the Go workload"
     have node || echo "nodejs runs the page's tests"
@@ -78,7 +79,6 @@ missing() {
     fi
     case $1 in test | kernels) return 0 ;; esac
     have perf || echo "linux-perf is what pyrope is measured against"
-    have bpftool || echo "bpftool reads the programs' run times"
     has_file bpf/libbpf.h || echo "libbpf-dev builds the floor that pyrope is measured against"
     [ -n "$(find /usr/lib/postgresql -name pgbench 2>/dev/null)" ] || echo "postgresql is half of a load"
     have setpriv || echo "util-linux runs the database as its user"
@@ -118,6 +118,7 @@ package() {
     case $1 in
     A_CLANG) clang_package ;;
     RUST | RUST_TESTS) rust_packages "$1" ;;
+    bpftool) if [ -n "$(candidate bpftool)" ]; then echo bpftool; else echo linux-tools-common; fi ;; # Ubuntu
     *) echo "$1" ;;
     esac
 }
