@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use elf::{Elf, ReadAt, Section};
 
 use crate::rule::Rule;
-pub(crate) use entry::Layout;
-use entry::{Cie, Fde, HEADER, Header, Kind};
+
+use entry::{Cie, Fde, HEADER, Header, Kind, Layout};
 use order::Order;
 use program::{Machine, State};
 

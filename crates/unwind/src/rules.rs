@@ -1,7 +1,7 @@
 //! The numbers of rules: the same rule has the same number in all files.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 
 use crate::rule::Rule;
 
@@ -16,7 +16,6 @@ pub struct Rules {
     by_rule: HashMap<Rule, u16>,
     list: Vec<Rule>,
     recent: Vec<(Rule, u16)>,
-    hasher: RandomState,
     refused: u64,
 }
 
@@ -26,7 +25,6 @@ impl Default for Rules {
             by_rule: HashMap::from([(Rule::Unknown, 0)]),
             list: vec![Rule::Unknown],
             recent: vec![(Rule::Unknown, 0); RECENT],
-            hasher: RandomState::new(),
             refused: 0,
         }
     }
@@ -75,7 +73,7 @@ impl Rules {
             Rule::Frame(frame) => {
                 let cfa = match frame.cfa {
                     Cfa::Register(register, offset) => (offset as u64) << 5 | u64::from(register.number()),
-                    _ => return self.hasher.hash_one(rule) as usize & (RECENT - 1),
+                    _ => return self.by_rule.hasher().hash_one(rule) as usize & (RECENT - 1),
                 };
                 let fp = match frame.fp {
                     SavedFp::Same => 0,

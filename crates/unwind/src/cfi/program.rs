@@ -20,11 +20,8 @@ pub(crate) enum Saved {
     Undefined,
     Same,
     AtCfa(i64),
-    /// Its value is computed from the CFA.
-    IsCfa(i64),
     In(u64),
     At(Shape),
-    Is(Shape),
     /// Something that no row can say.
     Strange,
 }
@@ -206,11 +203,15 @@ impl<'c> Machine<'c> {
                     let length = bytes.uleb()?;
                     state.cfa = shape(bytes.take(length)?).map_or(CfaRule::Strange, CfaRule::Expression);
                 }
-                0x10 | 0x16 => {
+                0x10 => {
                     let (register, length) = (bytes.uleb()?, bytes.uleb()?);
-                    let shape = shape(bytes.take(length)?);
-                    let saved = if code == 0x10 { Saved::At } else { Saved::Is };
-                    state.set(register, shape.map_or(Saved::Strange, saved));
+                    state.set(register, shape(bytes.take(length)?).map_or(Saved::Strange, Saved::At));
+                }
+                // A value that is computed and lies nowhere.
+                0x16 => {
+                    let (register, length) = (bytes.uleb()?, bytes.uleb()?);
+                    bytes.take(length)?;
+                    state.set(register, Saved::Strange);
                 }
                 0x11 => {
                     let (register, offset) = (bytes.uleb()?, bytes.sleb()?);
@@ -220,13 +221,11 @@ impl<'c> Machine<'c> {
                     let (register, offset) = (bytes.uleb()?, bytes.sleb()?);
                     state.base(register, offset.wrapping_mul(self.cie.data_alignment));
                 }
-                0x14 => {
-                    let (register, offset) = (bytes.uleb()?, bytes.uleb()?);
-                    state.set(register, Saved::IsCfa(self.factored(offset)));
-                }
-                0x15 => {
-                    let (register, offset) = (bytes.uleb()?, bytes.sleb()?);
-                    state.set(register, Saved::IsCfa(offset.wrapping_mul(self.cie.data_alignment)));
+                0x14 | 0x15 => {
+                    let register = bytes.uleb()?;
+                    // Only the length counts, and it is that of both kinds of number.
+                    bytes.uleb()?;
+                    state.set(register, Saved::Strange);
                 }
                 // The size of pushed arguments; it changes no register.
                 0x2e => _ = bytes.uleb()?,
