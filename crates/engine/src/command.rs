@@ -22,7 +22,8 @@ pub(crate) enum Command {
         started: Sender<Result<(), String>>,
     },
     Set(SessionId, Settings),
-    Targets(SessionId, TargetChange),
+    /// They hold from this time on, by the clock of the records.
+    Targets(SessionId, TargetChange, u64),
     /// Delivers what was counted, then forgets the session; the sender drops when all is handed over.
     Close(SessionId, Sender<()>),
     /// Brings all accounts up to date; the sender drops when that is done.

@@ -200,6 +200,15 @@ impl Engine {
         _ = self.inner.commands.send(command);
         (self.inner.wake)();
     }
+
+    /// For a command that is in time if it is read before the next samples are: wakes nobody while there is room for more.
+    fn send_without_haste(&self, command: Command) {
+        // As above.
+        _ = self.inner.commands.send(command);
+        if self.inner.commands.len() > COMMANDS / 2 {
+            (self.inner.wake)();
+        }
+    }
 }
 
 /// The account of a session; outlives it.
@@ -225,7 +234,9 @@ pub struct Session {
 impl Session {
     /// Changes the targets.
     pub fn set_targets(&self, change: TargetChange) {
-        self.engine.send(Command::Targets(self.id, change));
+        let all = matches!(change, TargetChange::All(_));
+        let command = Command::Targets(self.id, change, now());
+        if all { self.engine.send(command) } else { self.engine.send_without_haste(command) }
     }
 
     /// Changes how it samples. An open interval goes on, but ends early where a sample would mean something else.

@@ -5,7 +5,7 @@ mod interner;
 mod job;
 mod processes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use processes::Processes;
 
 /// How long the thread sleeps at most: what bounds how late a sample is read.
 const IDLE: Duration = Duration::from_millis(250);
-/// How long it sleeps while processes come and go, so that each is seen while it lives.
+/// How long it sleeps while processes are forked that run no program of their own, so that each is seen while it lives.
 const BUSY: Duration = Duration::from_millis(20);
 /// How often it looks for CPUs that came or went, in nanoseconds.
 const CPUS_EVERY: u64 = 1_000_000_000;
@@ -134,9 +134,9 @@ impl Sampler {
                     _ = started.try_send(outcome);
                 }
                 Ok(Command::Set(id, settings)) => self.set(id, settings),
-                Ok(Command::Targets(id, change)) => {
+                Ok(Command::Targets(id, change, at)) => {
                     if let Some(session) = self.sessions.get_mut(&id) {
-                        session.targets.apply(change, now());
+                        session.targets.apply(change, at);
                         self.processes.want_containers |= session.targets.has_containers();
                     }
                 }
@@ -220,17 +220,21 @@ impl Sampler {
         self.balance();
     }
 
-    /// Reads the rings. True if processes came or went.
+    /// Reads the rings. True if processes were forked that have neither executed a program nor ended.
     fn drain(&mut self) -> bool {
-        let mut events = false;
+        let mut forked = HashSet::new();
         let mut kernel = std::mem::replace(&mut self.kernel, Box::new(crate::kernel::Absent));
         kernel.drain(&mut |bytes| match Record::parse(bytes) {
             Ok(Record::Sample(record)) => self.sample(&record),
             Ok(Record::Path(path)) => self.interner.name_hint(path),
             Ok(Record::Process(event)) => {
-                events = true;
+                let change = ProcessChange::from_event(event);
+                match change {
+                    ProcessChange::Forked { pid } => _ = forked.insert(pid),
+                    _ => _ = forked.remove(&event.tgid),
+                }
                 self.processes.event(event);
-                self.subscribers.publish(ProcessChange::from_event(event));
+                self.subscribers.publish(change);
             }
             Err(error) => {
                 tracing::debug!(%error, "record not understood");
@@ -244,7 +248,7 @@ impl Sampler {
             }
         });
         self.kernel = kernel;
-        events
+        !forked.is_empty()
     }
 
     fn sample(&mut self, record: &SampleRecord<'_>) {

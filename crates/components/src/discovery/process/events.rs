@@ -1,7 +1,7 @@
 //! From single changes of processes to batches of work.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
     fmt,
     time::{Duration, Instant},
 };
@@ -32,16 +32,17 @@ impl fmt::Debug for ProcessEvents {
     }
 }
 
-/// Work is done at multiples of this, so that a thousand changes a second are at most two hundred batches.
-const TICK: Duration = Duration::from_millis(5);
-/// How many ticks a forked process gets to execute a program: until then it is its parent, read already.
-const FORK_TICKS: u64 = 3;
-/// Processes that ended are forgotten at multiples of this many ticks: nobody waits for it.
-const EXIT_TICKS: u64 = 20;
-/// After a batch with so many processes to read, batches are [`BUSY_TICKS`] apart: in a storm most processes are gone
-/// by then, and need not be read.
+/// How far apart batches of reading are at least, so that a thousand changes a second are at most two hundred batches.
+const GAP: Duration = Duration::from_millis(5);
+/// How long a forked process gets to execute a program: until then it is its parent, read already.
+const FORK_WAIT: Duration = Duration::from_millis(15);
+/// How long others wait to be told. Programs come and go in groups (a compiler is three of them), and each time costs
+/// whoever takes the targets about as much as the reading.
+const PUBLISH_WAIT: Duration = Duration::from_millis(60);
+/// After a batch with so many processes to read, batches are [`BUSY_GAP`] apart: in a storm most processes are gone by
+/// then, and need not be read.
 const BUSY_READS: usize = 32;
-const BUSY_TICKS: u64 = 4;
+const BUSY_GAP: Duration = Duration::from_millis(20);
 
 /// What is to be done at once.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,83 +53,98 @@ pub(super) struct Batch {
     pub(super) gone: Vec<u32>,
     /// Changes were lost: everything is to be read.
     pub(super) scan: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Task {
-    Read,
-    Forget,
+    /// Others are to be told what changed up to here.
+    pub(super) publish: bool,
 }
 
 /// Changes that wait until it is worth acting on them. Of several changes of one process the last counts.
 pub(super) struct Settling {
-    start: Instant,
-    tasks: HashMap<u32, (u64, Task)>,
-    /// By the tick when they are due; one whose task is due at another tick by now is skipped.
-    due: BTreeMap<u64, Vec<u32>>,
+    /// Processes to read, and from when on; by time as well.
+    reads: HashMap<u32, Instant>,
+    due: BTreeSet<(Instant, u32)>,
+    gone: BTreeSet<u32>,
+    publish: Option<Instant>,
     scan: bool,
-    busy: bool,
+    /// Nothing is read before.
+    next: Instant,
 }
 
 impl Settling {
     pub(super) fn new(now: Instant) -> Self {
-        Self { start: now, tasks: HashMap::new(), due: BTreeMap::new(), scan: false, busy: false }
+        Self {
+            reads: HashMap::new(),
+            due: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            publish: None,
+            scan: false,
+            next: now,
+        }
     }
 
     /// Takes a change in.
     pub(super) fn note(&mut self, change: ProcessChange, now: Instant) {
-        let (pid, tick, task) = match change {
-            ProcessChange::Forked { pid } => (pid, self.tick_in(FORK_TICKS, now), Task::Read),
-            ProcessChange::Executed { pid } => (pid, self.tick_in(1, now), Task::Read),
-            ProcessChange::Exited { pid } => (pid, (self.tick(now) + 1).next_multiple_of(EXIT_TICKS), Task::Forget),
+        match change {
+            ProcessChange::Forked { pid } => self.read(pid, now + FORK_WAIT),
+            ProcessChange::Executed { pid } => self.read(pid, now),
+            ProcessChange::Exited { pid } => {
+                self.forget(pid);
+                self.gone.insert(pid);
+                self.publish.get_or_insert(now + PUBLISH_WAIT);
+            }
             ProcessChange::Missed => {
                 // What is known of single processes is part of what a scan finds.
-                self.tasks.clear();
-                self.due.clear();
-                self.scan = true;
-                self.due.insert(self.tick_in(1, now), Vec::new());
-                return;
+                *self = Self { scan: true, ..Self::new(self.next) };
             }
-        };
-        self.tasks.insert(pid, (tick, task));
-        self.due.entry(tick).or_default().push(pid);
+        }
+    }
+
+    fn read(&mut self, pid: u32, at: Instant) {
+        self.forget(pid);
+        self.reads.insert(pid, at);
+        self.due.insert((at, pid));
+    }
+
+    fn forget(&mut self, pid: u32) {
+        self.gone.remove(&pid);
+        if let Some(at) = self.reads.remove(&pid) {
+            self.due.remove(&(at, pid));
+        }
     }
 
     /// When [`Settling::take`] has work next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let (tick, _) = self.due.first_key_value()?;
-        Some(self.start + TICK * u32::try_from(*tick).unwrap_or(u32::MAX))
+        let read = self.due.first().map(|(at, _)| (*at).max(self.next));
+        let scan = self.scan.then_some(self.next);
+        [read, scan, self.publish].into_iter().flatten().min()
     }
 
     /// What is due.
     pub(super) fn take(&mut self, now: Instant) -> Batch {
-        let mut batch = Batch { scan: std::mem::take(&mut self.scan), ..Batch::default() };
-        let later = self.due.split_off(&(self.tick(now) + 1));
-        for (tick, pids) in std::mem::replace(&mut self.due, later) {
-            for pid in pids {
-                // Once in the list for each change, but due only at one tick.
-                if self.tasks.get(&pid).is_some_and(|(at, _)| *at == tick) {
-                    match self.tasks.remove(&pid) {
-                        Some((_, Task::Read)) => batch.read.push(pid),
-                        _ => batch.gone.push(pid),
-                    }
-                }
+        let mut batch = Batch::default();
+        if self.next <= now {
+            batch.scan = std::mem::take(&mut self.scan);
+            let later = self.due.split_off(&(now + Duration::from_nanos(1), 0));
+            batch.read = std::mem::replace(&mut self.due, later).into_iter().map(|(_, pid)| pid).collect();
+            for pid in &batch.read {
+                self.reads.remove(pid);
+            }
+            if batch.scan {
+                // It tells of everything.
+                (self.publish, batch.publish) = (None, true);
+                self.gone.clear();
+            } else if !batch.read.is_empty() {
+                self.publish.get_or_insert(now + PUBLISH_WAIT);
+            }
+            if !batch.read.is_empty() {
+                self.next = now + if batch.read.len() > BUSY_READS { BUSY_GAP } else { GAP };
             }
         }
-        self.busy = batch.read.len() > BUSY_READS;
+        if self.publish.is_some_and(|at| at <= now) {
+            self.publish = None;
+            batch.publish = true;
+            batch.gone = std::mem::take(&mut self.gone).into_iter().collect();
+        }
         batch
-    }
-
-    /// The tick that has begun.
-    fn tick(&self, now: Instant) -> u64 {
-        let ticks = now.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos();
-        u64::try_from(ticks).unwrap_or(u64::MAX - 1)
-    }
-
-    /// The tick that begins so many from now, on a coarser grid while busy.
-    fn tick_in(&self, ticks: u64, now: Instant) -> u64 {
-        let tick = self.tick(now) + ticks;
-        if self.busy { tick.next_multiple_of(BUSY_TICKS) } else { tick }
     }
 }
 
@@ -149,6 +165,7 @@ mod tests {
                 work.extend(batch.read.iter().map(|pid| format!("read {pid}")));
                 work.extend(batch.gone.iter().map(|pid| format!("gone {pid}")));
                 work.extend(batch.scan.then(|| "scan".to_owned()));
+                work.extend(batch.publish.then(|| "publish".to_owned()));
                 batches.push(format!("{}: {}", (at - start).as_millis(), work.join(", ")));
             }
         };
@@ -158,7 +175,7 @@ mod tests {
             settling.note(*change, now);
         }
         drain(&mut settling, start + Duration::from_secs(10));
-        assert!(settling.tasks.is_empty() && settling.due.is_empty());
+        assert!(settling.reads.is_empty() && settling.due.is_empty() && settling.gone.is_empty());
         batches
     }
 
@@ -168,39 +185,40 @@ mod tests {
     }
 
     #[test]
-    fn an_exec_is_read_within_a_tick() {
-        check(&[(1, Executed { pid: 7 })], &["5: read 7"]);
+    fn an_exec_is_read_at_once_and_others_hear_of_a_group() {
+        check(&[(1, Executed { pid: 7 })], &["1: read 7", "61: publish"]);
         check(
             &[(1, Executed { pid: 7 }), (4, Executed { pid: 8 }), (5, Exited { pid: 9 })],
-            &["5: read 7, read 8", "100: gone 9"],
+            &["1: read 7", "6: read 8", "61: gone 9, publish"],
         );
+        check(&[(5, Exited { pid: 9 })], &["65: gone 9, publish"]);
     }
 
     #[test]
     fn a_fork_waits_for_its_exec_and_is_read_once() {
-        check(&[(0, Forked { pid: 7 })], &["15: read 7"]);
-        check(&[(0, Forked { pid: 7 }), (1, Executed { pid: 7 })], &["5: read 7", "15: "]);
+        check(&[(0, Forked { pid: 7 })], &["15: read 7", "75: publish"]);
+        check(&[(0, Forked { pid: 7 }), (1, Executed { pid: 7 })], &["1: read 7", "61: publish"]);
     }
 
     #[test]
     fn who_is_gone_again_is_not_read() {
-        check(
-            &[(0, Forked { pid: 7 }), (1, Executed { pid: 7 }), (2, Exited { pid: 7 })],
-            &["5: ", "15: ", "100: gone 7"],
-        );
+        check(&[(0, Forked { pid: 7 }), (2, Exited { pid: 7 })], &["62: gone 7, publish"]);
     }
 
     #[test]
     fn a_number_that_is_used_again_is_read() {
         check(
             &[(0, Exited { pid: 7 }), (1, Forked { pid: 7 }), (2, Executed { pid: 7 })],
-            &["5: read 7", "15: ", "100: "],
+            &["2: read 7", "60: publish"],
         );
     }
 
     #[test]
     fn what_was_missed_is_found_by_a_scan() {
-        check(&[(0, Executed { pid: 7 }), (1, Missed), (2, Executed { pid: 8 })], &["5: read 8, scan"]);
+        check(
+            &[(0, Executed { pid: 7 }), (0, Exited { pid: 9 }), (1, Missed), (2, Executed { pid: 8 })],
+            &["0: read 7", "5: read 8, scan, publish"],
+        );
     }
 
     #[test]
@@ -208,6 +226,6 @@ mod tests {
         let storm: Vec<_> = (0..400).map(|at| (at / 10, Executed { pid: at as u32 })).collect();
         let batches: Vec<_> = run(&storm).iter().map(|batch| batch.split(':').next().map(str::to_owned)).collect();
         let times: Vec<_> = batches.iter().flatten().map(String::as_str).collect();
-        assert_eq!(times, ["5", "20", "40"]);
+        assert_eq!(times, ["0", "5", "25", "45", "60"]);
     }
 }

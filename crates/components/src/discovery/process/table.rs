@@ -17,6 +17,8 @@ const CONTAINERS: u64 = 1 << 62;
 #[derive(Default)]
 pub(super) struct Table {
     processes: HashMap<u32, Process>,
+    /// Those that appeared since others saw the list.
+    unseen: HashSet<u32>,
     /// How many processes there ever were.
     appeared: u64,
     externals: Externals,
@@ -36,18 +38,23 @@ impl Table {
         self.processes.len()
     }
 
-    /// The labels of a process, which keeps its place if it was there before.
-    pub(super) fn set(&mut self, key: ProcessKey, labels: Labels) {
+    /// The labels of a process, which keeps its place if it was there before. True if others see a process of this
+    /// number that is no longer what they see.
+    pub(super) fn set(&mut self, key: ProcessKey, labels: Labels) -> bool {
+        let known = self.processes.get(&key.tgid).filter(|_| !self.unseen.contains(&key.tgid));
+        let changed = known.is_some_and(|known| known.key != key || known.labels != labels);
         if self.processes.get(&key.tgid).is_some_and(|known| known.key != key) {
             // The number belongs to another process now, which has just appeared.
             self.remove(key.tgid);
         }
         let process = self.processes.entry(key.tgid).or_insert_with(|| {
             self.appeared += 1;
+            self.unseen.insert(key.tgid);
             Process { key, place: Place(PROCESSES + self.appeared), labels: Labels::empty() }
         });
         self.targets.set(process.place, Some(self.externals.joined(&labels)));
         process.labels = labels;
+        changed
     }
 
     /// Forgets a process, if it was known.
@@ -84,6 +91,7 @@ impl Table {
 
     /// The list as it is now.
     pub(super) fn snapshot(&mut self) -> Arc<TargetList> {
+        self.unseen.clear();
         self.targets.snapshot()
     }
 }

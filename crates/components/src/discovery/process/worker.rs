@@ -171,23 +171,28 @@ impl Running {
         if batch.scan {
             return self.scan();
         }
-        if batch.gone.is_empty() && batch.read.is_empty() {
-            return Ok(());
-        }
         for pid in &batch.gone {
             self.table.remove(*pid);
         }
+        let mut publish = batch.publish;
         for pid in &batch.read {
-            self.read(*pid);
+            // Until others hear of it they take the samples of a new program for those of the old one.
+            publish |= self.read(*pid);
         }
-        self.export();
+        if publish {
+            self.export();
+        }
         Ok(())
     }
 
-    fn read(&mut self, pid: u32) {
+    /// True if others have to know at once.
+    fn read(&mut self, pid: u32) -> bool {
         match self.reader.read(pid) {
             Some((key, labels)) => self.table.set(key, labels),
-            None => self.table.remove(pid),
+            None => {
+                self.table.remove(pid);
+                false
+            }
         }
     }
 
