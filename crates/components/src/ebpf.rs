@@ -250,7 +250,7 @@ fn account_metrics(scope: &Scope, accounts: &Accounts) {
     scope.counter_from("pyrope_ebpf_samples_taken_total", "Samples that the kernel took.", &[], read(|a| a.taken()));
     let delivered = "Samples handed over in profiles.";
     scope.counter_from("pyrope_ebpf_samples_delivered_total", delivered, &[], read(|a| a.delivered()));
-    let open = "Samples in the ring or in an interval that has not ended.";
+    let open = "Samples in the ring, in an interval that has not ended, or in one that waits for its names.";
     scope.gauge_from("pyrope_ebpf_samples_open", open, &[], read(|a| a.open()));
     let cut = "Stacks deeper than the largest depth on the wire; their root end is one named frame.";
     scope.counter_from("pyrope_ebpf_stacks_cut_total", cut, &[], read(|a| a.cut_stacks()));

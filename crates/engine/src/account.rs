@@ -1,7 +1,8 @@
 //! Where each sample went.
 //!
 //! For each session `taken = delivered + open + Σ filtered[reason] + Σ lost[reason]`. `taken` is the kernel's own count;
-//! `open` is what is in the ring or in an interval that has not ended; everything else is counted where it ends.
+//! `open` is what is in the ring, in an interval that has not ended, or in one that waits for its names; everything else is
+//! counted where it ends.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -55,7 +56,10 @@ reasons! {
 pub struct Account {
     taken: AtomicU64,
     delivered: AtomicU64,
-    open: AtomicU64,
+    /// In the ring or in the interval that has not ended.
+    gathering: AtomicU64,
+    /// In intervals that have ended and wait for their names.
+    naming: AtomicU64,
     filtered: [AtomicU64; 3],
     lost: [AtomicU64; 4],
     ends: [AtomicU64; WalkEnd::ALL.len()],
@@ -70,7 +74,8 @@ impl Default for Account {
         Self {
             taken: zero(),
             delivered: zero(),
-            open: zero(),
+            gathering: zero(),
+            naming: zero(),
             filtered: std::array::from_fn(|_| zero()),
             lost: std::array::from_fn(|_| zero()),
             ends: std::array::from_fn(|_| zero()),
@@ -84,8 +89,23 @@ impl Account {
         self.taken.store(total, Relaxed);
     }
 
-    pub(crate) fn set_open(&self, samples: u64) {
-        self.open.store(samples, Relaxed);
+    pub(crate) fn set_gathering(&self, samples: u64) {
+        self.gathering.store(samples, Relaxed);
+    }
+
+    /// Ends the account of one whose intervals have all ended: what is in the ring is not its own.
+    pub(crate) fn leave_the_ring(&self) {
+        self.set_taken(self.taken() - self.gathering.swap(0, Relaxed));
+    }
+
+    /// These samples wait for their names.
+    pub(crate) fn begin_naming(&self, samples: u64) {
+        self.naming.fetch_add(samples, Relaxed);
+    }
+
+    /// They do no more: they were delivered, filtered or lost.
+    pub(crate) fn end_naming(&self, samples: u64) {
+        self.naming.fetch_sub(samples, Relaxed);
     }
 
     pub(crate) fn filter(&self, reason: Filtered, samples: u64) {
@@ -123,9 +143,9 @@ impl Account {
         self.delivered.load(Relaxed)
     }
 
-    /// Samples in the ring or in an interval that has not ended; 0 after shutdown.
+    /// Samples in the ring, in an interval that has not ended, or in one that waits for its names; 0 after shutdown.
     pub fn open(&self) -> u64 {
-        self.open.load(Relaxed)
+        self.gathering.load(Relaxed) + self.naming.load(Relaxed)
     }
 
     /// Samples left out for this reason.

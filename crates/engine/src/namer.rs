@@ -140,14 +140,14 @@ impl Namer {
         }
         let samples = job.samples - empty;
         let batch = Batch { interval: job.interval, open: job.open, samples, profiles };
+        let taken = (job.sink)(batch);
         if !job.open {
             job.shared.account.filter(Filtered::NoFrames, empty);
-        }
-        let taken = (job.sink)(batch);
-        match taken {
-            _ if job.open => {}
-            Ok(()) => job.shared.account.deliver(samples),
-            Err(batch) => job.shared.account.lose(Lost::SinkFull, batch.samples),
+            match taken {
+                Ok(()) => job.shared.account.deliver(samples),
+                Err(batch) => job.shared.account.lose(Lost::SinkFull, batch.samples),
+            }
+            job.shared.account.end_naming(job.samples);
         }
         self.frames.trim();
     }

@@ -161,6 +161,7 @@ impl Sampler {
         // Samples of one period never mix with those of another in a profile.
         if !session.settings.counts_like(&settings) {
             self.end_window(id, now);
+            self.balance();
         }
         if let Some(session) = self.sessions.get_mut(&id) {
             session.ends = session.window.start + settings.collect_interval.as_nanos() as u64;
@@ -200,9 +201,7 @@ impl Sampler {
         self.balance();
         if let Some(session) = self.sessions.remove(&id) {
             // The kernel may go on for other sessions: what is in the ring by now is theirs alone.
-            let account = &session.shared.account;
-            account.set_taken(account.taken() - account.open());
-            account.set_open(0);
+            session.shared.account.leave_the_ring();
         }
         self.retry_rate();
         // The namer drops it behind the session's last window.
@@ -296,10 +295,12 @@ impl Sampler {
         session.ends = now + session.settings.collect_interval.as_nanos() as u64;
         session.targets.forget(now.saturating_sub(IDLE.as_nanos() as u64));
         let synced = self.interner.synced();
+        session.shared.account.begin_naming(samples);
         match self.namer.try_send(NamerEvent::Window(Box::new(job))) {
             Ok(()) => self.interner.mark_synced(synced, self.processes.len()),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 session.shared.account.lose(Lost::NamingBehind, samples);
+                session.shared.account.end_naming(samples);
                 tracing::warn!(samples, "an interval is lost: naming earlier ones takes too long");
             }
         }
@@ -363,7 +364,7 @@ impl Sampler {
             let account = &session.shared.account;
             account.set_lost(Lost::RingFull, lost);
             account.set_taken(self.drained - session.drained_before + lost + in_ring);
-            account.set_open(session.window.samples + in_ring);
+            account.set_gathering(session.window.samples + in_ring);
         }
         let missed = totals.get(Counter::ProcessEventsLost);
         if missed > self.events_missed {

@@ -255,6 +255,39 @@ fn a_sink_that_is_full_costs_samples_by_name() {
 }
 
 #[test]
+fn samples_that_wait_for_their_names_are_open() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    // The namer stays in here, with the first interval, until it is let go on.
+    let (entered, namer_is_in) = crossbeam_channel::bounded(8);
+    let (let_go, may_go) = crossbeam_channel::bounded::<()>(0);
+    let sink = move |batch: Batch| {
+        entered.send(()).unwrap();
+        may_go.recv().unwrap_err();
+        if batch.interval == 0 { Ok(()) } else { Err(batch) }
+    };
+    let rate = |sample_rate| Settings { sample_rate, collect_user: false, targets_only: false, ..settings() };
+    let session = engine.open(rate(100), Box::new(sink)).unwrap();
+    let account = session.accounts();
+    fake.take(7, 1, &[0xffff_ffff_8100_0000], &[]);
+    fake.take(7, 2, &[], &[0x1004]);
+    session.set(rate(50));
+    namer_is_in.recv().unwrap();
+    engine.refresh(Duration::from_secs(10));
+    assert_eq!((account.taken(), account.open(), account.balances()), (2, 2, true), "one interval is being named");
+    fake.take(7, 3, &[0xffff_ffff_8100_0000], &[]);
+    session.set(rate(25));
+    fake.take(7, 4, &[0xffff_ffff_8100_0000], &[]);
+    engine.refresh(Duration::from_secs(10));
+    assert_eq!((account.taken(), account.open(), account.balances()), (4, 4, true), "another one waits behind it");
+    drop(let_go);
+    session.close();
+    assert_eq!((account.delivered(), account.filtered(Filtered::NoFrames), account.lost(Lost::SinkFull)), (1, 1, 2));
+    assert_eq!((account.open(), account.balances()), (0, true));
+    engine.stop();
+}
+
+#[test]
 fn a_changed_rate_ends_the_interval_so_that_periods_do_not_mix() {
     let fake = Fake::default();
     let engine = fake.engine();
