@@ -72,10 +72,9 @@ impl Component for PyroscopeEbpf {
                     cx.health(State::Unhealthy, error);
                 }
             }
-            tokio::select! {
-                () = cx.cancelled() => return Ok(()),
-                () = tokio::time::sleep(RETRY) => {}
-                next = args.changed() => if let Some(next) = next { current = next },
+            match until_retry(&mut args, &cx, current, &fanout, &numbers).await {
+                Some(next) => current = next,
+                None => return Ok(()),
             }
         };
         let accounts = session.accounts();
@@ -131,6 +130,33 @@ impl Component for PyroscopeEbpf {
             sessions.remove(&status);
         }
         Ok(())
+    }
+}
+
+/// Waits until a failed start is worth another try, and gives back the arguments by then; `None` when there is to be none.
+/// Targets come and go by themselves, so they change nothing about that; settings are somebody's attempt at a remedy.
+async fn until_retry(
+    args: &mut Updates<Arguments>,
+    cx: &Context<NoExports>,
+    mut current: Arc<Arguments>,
+    fanout: &Fanout,
+    numbers: &Numbers,
+) -> Option<Arc<Arguments>> {
+    let retry = Instant::now() + RETRY;
+    loop {
+        tokio::select! {
+            () = cx.cancelled() => return None,
+            () = sleep_until(Some(retry)) => return Some(current),
+            next = args.changed() => {
+                let next = next?;
+                fanout.replace(next.forward_to.0.clone());
+                numbers.active_targets.set(next.target_count() as f64);
+                let before = std::mem::replace(&mut current, next);
+                if current.settings() != before.settings() {
+                    return Some(current);
+                }
+            }
+        }
     }
 }
 
@@ -326,3 +352,6 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, status));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,13 +16,27 @@ const RING_BYTES_PER_CPU: u32 = 512 << 10;
 /// How long a scrape waits for fresh numbers.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// Makes the kernel side.
+type Load = fn() -> Result<Box<dyn Kernel>, KernelError>;
+
 /// The engine, or that it has not started. A service of the graph; components share it.
-#[derive(Default)]
 pub struct Profiler {
     engine: Mutex<Option<Engine>>,
+    load: Load,
+}
+
+impl Default for Profiler {
+    fn default() -> Self {
+        Self::new(load)
+    }
 }
 
 impl Profiler {
+    /// A profiler whose kernel side `load` makes.
+    pub(crate) fn new(load: Load) -> Self {
+        Self { engine: Mutex::default(), load }
+    }
+
     /// The engine; starts it if it does not run. Blocks for as long as loading takes, some 100 ms.
     ///
     /// # Errors
@@ -32,7 +46,7 @@ impl Profiler {
         if let Some(engine) = &*slot {
             return Ok(engine.clone());
         }
-        let engine = Engine::start(load)?;
+        let engine = Engine::start(self.load)?;
         tracing::info!(map_bytes = engine.status().map_bytes, "kernel side loaded");
         *slot = Some(engine.clone());
         Ok(engine)
