@@ -13,6 +13,7 @@ use components::profiler::Profiler;
 use components::store::Stores;
 use components::write::status::EndpointStatuses;
 use graph::{Applied, Blocks, Controller, LogFormat, LogLevel, Services, Settings};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use web::Access;
 
@@ -31,6 +32,17 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Runs until told to stop.
 pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     configuration::check_format(&args.upstream.format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(16)
+        .thread_keep_alive(Duration::from_secs(5))
+        .thread_name("graph")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    // Before anything that takes time: a signal that nobody listens for ends the process. One that comes before the
+    // configuration is loaded is obeyed when it is.
+    let signals = Signals::listen(&runtime)?;
     let logging = Logging::install();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "pyrope is starting");
     process::raise_open_files();
@@ -43,19 +55,11 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     let access = serve::access(&listener, args)?;
     let storage = storage_path(args.storage.as_deref());
     let profiler = Arc::new(Profiler::default());
-    // Loading the kernel side takes longest, so it begins before anything else is there.
+    // Loading the kernel side takes longest, so it begins before the graph is there.
     let loading = args.path.is_none().then(|| {
         let profiler = Arc::clone(&profiler);
         std::thread::Builder::new().name("load".into()).spawn(move || profiler.engine().map(drop))
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .max_blocking_threads(16)
-        .thread_keep_alive(Duration::from_secs(5))
-        .thread_name("graph")
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
     let result = runtime.block_on(async {
         let running = Running::new(args, &logging, storage, Arc::clone(&profiler), access);
         let web = serve::start(listener, &running.parts)?;
@@ -66,8 +70,6 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
                 bail!("{error}");
             }
         }
-        // A signal that comes while the configuration loads is obeyed when it has.
-        let signals = Signals::listen()?;
         running.first_load().await?;
         running.until_told(signals).await;
         running.controller.shutdown().await;
@@ -222,7 +224,8 @@ struct Signals {
 }
 
 impl Signals {
-    fn listen() -> anyhow::Result<Self> {
+    fn listen(runtime: &Runtime) -> anyhow::Result<Self> {
+        let _inside = runtime.enter();
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             hangup: listen(SignalKind::hangup())?,
