@@ -37,10 +37,15 @@ impl ServerUrl {
         if authority.host().is_empty() {
             return Err(scheme());
         }
+        // `http::Uri` takes the `pass` of `user:pass/word@host` for the port of a host.
+        let malformed = || UrlError::Malformed(redacted(url));
+        if !port_is_a_number(authority) {
+            return Err(malformed());
+        }
         let Some((user, host)) = authority.as_str().rsplit_once('@') else {
             return Ok(Self { uri, authorization: None });
         };
-        let authorization = basic(&user_and_password(user)).map_err(|()| UrlError::Malformed(redacted(url)))?;
+        let authorization = basic(&user_and_password(user)).map_err(|()| malformed())?;
         let host: Authority = host.parse().map_err(|_| scheme())?;
         let mut parts = uri.into_parts();
         parts.authority = Some(host);
@@ -80,10 +85,9 @@ impl fmt::Debug for ServerUrl {
 pub(crate) fn redacted(url: &str) -> String {
     let url = url.split('#').next().unwrap_or(url);
     let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
-    let (scheme, rest) =
-        address.split_once("://").map_or(("", address), |(scheme, rest)| (&address[..scheme.len() + 3], rest));
+    let (scheme, rest) = address.split_at(scheme_end(address));
     let mut out = scheme.to_owned();
-    match rest.rsplit_once('@').filter(|_| !begins_with_host(rest)) {
+    match rest.rsplit_once('@').filter(|_| scheme.is_empty() || !begins_with_host(rest)) {
         Some((user, host)) => {
             let name = user.split_once(':').map(|(name, _)| format!("{name}:")).unwrap_or_default();
             out.extend([&name, "xxxxx@", host]);
@@ -97,12 +101,28 @@ pub(crate) fn redacted(url: &str) -> String {
     out
 }
 
-/// Whether what stands before the first `/` is a host, perhaps with a port, so that an `@` behind it is part of the path.
+/// Where the `http://` or `//` that an address begins with ends; 0 without one.
+fn scheme_end(address: &str) -> usize {
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    match address.find("//") {
+        Some(0) => 2,
+        Some(at) if address[..at].strip_suffix(':').is_some_and(|name| name.bytes().all(named)) => at + 2,
+        _ => 0,
+    }
+}
+
+/// Whether what stands before the first `/` can only be a host, so that an `@` behind it is part of the path. With a colon
+/// in it, it can be a name and the beginning of a password.
 fn begins_with_host(rest: &str) -> bool {
     let Some((authority, _)) = rest.split_once('/') else { return false };
-    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "0"));
-    let is_host = !host.contains(':') || host.starts_with('[');
-    !authority.contains('@') && is_host && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    let in_brackets = authority.starts_with('[') && authority.contains(']');
+    !authority.is_empty() && !authority.contains('@') && (in_brackets || !authority.contains(':'))
+}
+
+/// Whether what follows the host is a port or nothing.
+fn port_is_a_number(authority: &Authority) -> bool {
+    let (_, host) = authority.as_str().rsplit_once('@').unwrap_or(("", authority.as_str()));
+    matches!(host.strip_prefix(authority.host()), Some("" | ":")) || authority.port_u16().is_some()
 }
 
 /// `name:password` with percent escapes resolved.
@@ -197,9 +217,27 @@ mod tests {
             ("http://me:se/cr@et@host/x", "http://me:xxxxx@host/x"),
             ("https://token@host", "https://xxxxx@host"),
             ("https://host/x?token=secret&y", "https://host/x?token=xxxxx&xxxxx"),
+            ("//me:secret@host", "//me:xxxxx@host"),
+            ("///me:secret@host", "///me:xxxxx@host"),
+            ("/me:secret@host", "/me:xxxxx@host"),
+            ("http:/me:secret@host", "http:xxxxx@host"),
+            ("http:///me:secret@host", "http:///me:xxxxx@host"),
+            ("me:sec//ret@host", "me:xxxxx@host"),
+            ("me:sec://ret@host", "me:xxxxx@host"),
+            ("me/sec@ret@host", "xxxxx@host"),
+            ("http://me:12/secret@host", "http://me:xxxxx@host"),
         ] {
             assert_eq!(redacted(url), expect);
         }
+    }
+
+    #[test]
+    fn a_password_with_a_slash_is_no_port() {
+        check("http://me:sec/ret@host:1/x", r#""http://me:xxxxx@host:1/x" is not a URL"#);
+        check("http://me:secret@host:99999/x", r#""http://me:xxxxx@host:99999/x" is not a URL"#);
+        check("http://me:secret@[::1]/x", "http://[::1]/x with Basic bWU6c2VjcmV0");
+        check("http://[::1]:4040", "http://[::1]:4040/");
+        check("http://host:/x", "http://host:/x");
     }
 
     #[test]
