@@ -36,6 +36,9 @@ pub enum CommArg {
     Stackframe,
     /// Into both.
     Both,
+    /// Nowhere, as upstream also takes it.
+    #[text("")]
+    Empty,
 }
 
 /// Profiles the processes of this host through eBPF.
@@ -242,7 +245,7 @@ impl Arguments {
             ("build_id_cache_size", self.build_id_cache_size.is_some()),
             ("same_file_cache_size", self.same_file_cache_size.is_some()),
             ("container_id_cache_size", self.container_id_cache_size.is_some()),
-            ("comm", self.comm.is_some_and(|comm| comm != CommArg::None)),
+            ("comm", self.comm.is_some_and(|comm| !matches!(comm, CommArg::None | CommArg::Empty))),
             ("pid_label", self.pid_label == Some(true)),
             ("python_enabled", self.python_enabled.is_some()),
             ("perl_enabled", self.perl_enabled.is_some()),

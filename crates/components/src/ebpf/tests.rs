@@ -110,3 +110,13 @@ async fn arguments_that_change_while_profiling_does_not_start_hold_when_it_does(
     task.await.expect("it does not panic").expect("it ends well");
     profiler.stop();
 }
+
+#[test]
+fn an_empty_comm_is_none() {
+    let comm = |comm: &str| try_arguments(&format!("targets = []\ncomm = {comm:?}"), &Asked::default()).map(drop);
+    for name in ["", "none", "label", "stackframe", "both"] {
+        assert_eq!(comm(name), Ok(()), "{name}");
+    }
+    let error = comm("nowhere").expect_err("there is no such");
+    assert!(error.ends_with("unknown comm \"nowhere\": it is one of none, label, stackframe, both"), "{error}");
+}
