@@ -142,6 +142,46 @@ struct WindowsCertificates {
     template_id: String,
 }
 
+/// Traces of the process itself. Nothing of it has an effect.
+#[expect(dead_code, reason = "accepted and not used")]
+#[derive(Debug, FromBlock)]
+struct Tracing {
+    #[attr(default = 0.1)]
+    sampling_fraction: f64,
+    #[attr(optional)]
+    send_traceparent: bool,
+    #[attr(optional)]
+    write_to: Vec<Value>,
+    #[block]
+    sampler: Option<Sampler>,
+}
+
+#[expect(dead_code, reason = "accepted and not used")]
+#[derive(Debug, FromBlock)]
+struct Sampler {
+    #[block]
+    jaeger_remote: Option<JaegerRemote>,
+}
+
+#[expect(dead_code, reason = "accepted and not used")]
+#[derive(Debug, FromBlock)]
+struct JaegerRemote {
+    #[attr(optional)]
+    url: String,
+    #[attr(optional)]
+    max_operations: i64,
+    #[attr(optional)]
+    refresh_interval: String,
+}
+
+/// The debugging of what components hand on. Nothing of it has an effect.
+#[expect(dead_code, reason = "accepted and not used")]
+#[derive(Debug, FromBlock)]
+struct LiveDebugging {
+    #[attr(optional)]
+    enabled: bool,
+}
+
 impl HttpBasicAuth {
     fn check(&mut self) -> Result<(), String> {
         // What is meant to come from the environment and is not there would let everybody in.
@@ -221,9 +261,8 @@ pub(crate) fn settings<T: FromBlock + Default>(block: Option<&Block>, scope: &Sc
     })
 }
 
-/// What a config block says that has no effect. An empty one says nothing.
+/// What a config block says that has no effect, or that the whole block has none.
 pub(crate) fn warning(name: &str, block: &Block) -> Option<Diagnostic> {
-    block.body()?.statements().next()?;
     let message = match name {
         "logging" => {
             let mut attributes = block.body()?.attributes().collect::<Vec<_>>();
@@ -250,11 +289,14 @@ fn tls_warning(block: &Block) -> Option<Diagnostic> {
     Some(Diagnostic::warning(tls.header_location(), message))
 }
 
-/// Checks a config block without evaluating it.
-pub(crate) fn check(name: &str, block: &Block) -> Vec<Diagnostic> {
+/// Checks a config block without evaluating it. Of those that will be evaluated, only `validate` wants that; of
+/// `remotecfg` nothing is checked.
+pub(crate) fn check(name: &str, block: &Block, validate: bool) -> Vec<Diagnostic> {
     match name {
-        "logging" => check::block_of::<Logging>(block),
-        "http" => check::block_of::<Http>(block),
+        "logging" if validate => check::block_of::<Logging>(block),
+        "http" if validate => check::block_of::<Http>(block),
+        "tracing" => check::block_of::<Tracing>(block),
+        "livedebugging" => check::block_of::<LiveDebugging>(block),
         _ => Vec::new(),
     }
 }

@@ -119,9 +119,7 @@ impl Classifier<'_> {
         if !self.is_first(name, &block) {
             return;
         }
-        if self.purpose == Purpose::Validate {
-            self.diagnostics.extend(blocks::check(name, &block));
-        }
+        self.diagnostics.extend(blocks::check(name, &block, self.purpose == Purpose::Validate));
         self.diagnostics.extend(blocks::warning(name, &block));
         self.classified.singles.insert(name, block);
     }

@@ -313,8 +313,45 @@ test.sink "a" { text = env("X") }
     10 |
     "#);
     assert!(stage.journal.has("logging Warn Logfmt"));
-    // One without contents says nothing, and needs no answer.
-    stage.apply("http { }\ntest.sink \"a\" { }").await;
+    // Of these two, some of what they say has an effect; empty they say nothing.
+    stage.apply("http { }\nlogging { }\ntest.sink \"a\" { }").await;
+}
+
+/// The diagnostics without their source.
+fn lines(outcome: &graph::Outcome) -> Vec<String> {
+    outcome.diagnostics.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_without_effect_are_warnings_when_they_are_empty_too() {
+    let text = "tracing { }\nlivedebugging { }\nremotecfg { }\ntest.sink \"a\" { }\n";
+    let outcome = Stage::new().load(text).await;
+    assert_eq!(outcome.applied, graph::Applied::Fully);
+    assert_eq!(
+        lines(&outcome),
+        [
+            "main.alloy:1:1: the tracing block has no effect: pyrope sends no traces of itself",
+            "main.alloy:2:1: the livedebugging block has no effect: there is no live debugging",
+            "main.alloy:3:1: the remotecfg block has no effect: no configuration is fetched from a server",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn blocks_without_effect_take_only_what_upstream_takes() {
+    let sampler = "sampler {\njaeger_remote {\nurl = \"http://x\"\nmax_operations = 2\nrefresh_interval = \"1m\"\n}\n}";
+    let right = format!(
+        "tracing {{\nsend_traceparent = true\nwrite_to = []\n{sampler}\n}}\nlivedebugging {{ enabled = false }}"
+    );
+    let outcome = Stage::new().load(&right).await;
+    assert_eq!((outcome.applied, outcome.diagnostics.len()), (graph::Applied::Fully, 2));
+    let outcome = Stage::new().load("tracing { foo = 1 }\nlivedebugging { enabled = 1 }\n").await;
+    assert_eq!(outcome.applied, graph::Applied::Not);
+    let errors = lines(&outcome).into_iter().filter(|line| !line.contains("has no effect"));
+    assert_eq!(
+        errors.collect::<Vec<_>>(),
+        ["main.alloy:1:11: unrecognized attribute name \"foo\"", "main.alloy:2:27: expected bool, got number"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
