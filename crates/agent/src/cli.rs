@@ -36,7 +36,7 @@ pub(crate) struct Run {
     #[arg(long = "server.http.token-file", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Serve everything to everybody, on an address that is not loopback too.
-    #[arg(long = "server.http.insecure")]
+    #[arg(long = "server.http.insecure", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = go_bool, action = ArgAction::Set, value_name = "BOOL")]
     pub(crate) insecure: bool,
     /// Where components keep their files; /var/lib/pyrope for root, else $XDG_STATE_HOME/pyrope.
     #[arg(long = "storage.path", value_name = "FOLDER")]
@@ -176,9 +176,10 @@ impl Upstream {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+    use clap::{CommandFactory as _, Parser as _};
 
-    use super::Cli;
+    use super::{Cli, Command};
 
     #[test]
     fn upstreams_switches_do_not_take_the_word_behind_them() {
@@ -198,6 +199,20 @@ mod tests {
             assert_eq!(run(&[switch, "f.alloy"]).expect("it is right"), (file.clone(), Some(value)), "{switch}");
         }
         assert!(run(&["--disable-reporting=maybe"]).is_err());
+    }
+
+    #[test]
+    fn our_switch_takes_a_value_too() {
+        let insecure = |words: &[&str]| {
+            let cli = Cli::try_parse_from(["pyrope", "run"].iter().chain(words)).map_err(|error| error.kind())?;
+            let Command::Run(run) = cli.command else { panic!("it is the command") };
+            Ok::<_, ErrorKind>((run.insecure, run.path.is_some()))
+        };
+        assert_eq!(insecure(&[]), Ok((false, false)));
+        assert_eq!(insecure(&["--server.http.insecure", "f.alloy"]), Ok((true, true)));
+        assert_eq!(insecure(&["--server.http.insecure=true"]), Ok((true, false)));
+        assert_eq!(insecure(&["--server.http.insecure=false"]), Ok((false, false)));
+        assert_eq!(insecure(&["--server.http.insecure=maybe"]), Err(ErrorKind::ValueValidation));
     }
 
     #[test]
