@@ -216,3 +216,15 @@ fn an_address_that_is_not_loopback_serves_only_probes() {
     }
     assert!(agent.log().contains("level=warn"), "{}", agent.log());
 }
+
+#[test]
+fn too_few_file_descriptors_are_named_with_the_remedy() {
+    for limit in [24, 30] {
+        let agent = Agent::with_open_files(&configuration(".*", "http://127.0.0.1:1", ""), limit);
+        let error = until("it says why", 20, || {
+            let log = agent.log();
+            log.lines().find(|line| line.contains("profiling did not start")).map(str::to_owned)
+        });
+        assert!(error.contains("Too many open files") && error.contains("ulimit -n"), "{error}");
+    }
+}

@@ -20,6 +20,7 @@ mod limits;
 mod load;
 mod loaded;
 mod perf;
+mod privileges;
 mod rings;
 mod selfcheck;
 

@@ -6,6 +6,8 @@ use engine::kernel::KernelError;
 use libbpf_rs::{ErrorKind, Object, ObjectBuilder, OpenObject, PrintLevel};
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
+use crate::{limits, privileges};
+
 /// The object, aligned as an ELF file wants to be.
 #[repr(C, align(8))]
 struct Aligned<T: ?Sized>(T);
@@ -63,7 +65,7 @@ fn open(sizes: &Sizes) -> Result<OpenObject, KernelError> {
     let mut open = ObjectBuilder::default()
         .name("pyrope")
         .and_then(|builder| builder.open_memory(object_bytes()))
-        .map_err(|error| KernelError::new(format!("cannot read the built-in BPF object: {error:#}")))?;
+        .map_err(|error| limits::failed("cannot read the built-in BPF object", &error))?;
     for mut map in open.maps_mut() {
         let failed = match map.name().to_str() {
             Some("samples") => map.set_max_entries(sizes.sample_ring).err(),
@@ -106,9 +108,16 @@ fn statistics(text: &str) -> Option<(&str, &str)> {
 
 fn explain(error: &libbpf_rs::Error) -> KernelError {
     KernelError::new(match error.kind() {
-        ErrorKind::PermissionDenied => "the kernel does not let this process load BPF programs. Run as root, or grant CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE and CAP_SYSLOG (docker: --privileged, or --cap-add for each; Kubernetes: securityContext.privileged or capabilities.add); before Linux 5.11 also CAP_SYS_RESOURCE, or no limit of locked memory (ulimit -l unlimited). Where kernel.lockdown is `confidentiality`, reading kernel memory is forbidden to every BPF program. If it is none of these, the kernel's verifier refused the programs: run with logging { level = \"debug\" } for its reasons, and please report them with the kernel's version.".to_owned(),
-        ErrorKind::OutOfMemory => format!("the kernel has no memory for the BPF maps ({error:#}). Raise the memory limit of this cgroup."),
-        _ => format!("the kernel refused the BPF programs: {error:#}. Run with logging {{ level = \"debug\" }} for the verifier's reasons."),
+        ErrorKind::PermissionDenied => {
+            format!("the kernel does not let this process load BPF programs. {}", privileges::remedy())
+        }
+        ErrorKind::OutOfMemory => {
+            format!("the kernel has no memory for the BPF maps ({error:#}). Raise the memory limit of this cgroup.")
+        }
+        _ => format!(
+            "{} Run with logging {{ level = \"debug\" }} for the verifier's reasons.",
+            limits::failed("the kernel refused the BPF programs", error)
+        ),
     })
 }
 

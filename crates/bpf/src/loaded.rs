@@ -48,18 +48,16 @@ impl Loaded {
         let map = |name: &str| map_named(&object, name);
         let (samples, events, counters, checks) =
             (map("samples")?, map("proc_events")?, map("counters")?, map("self_checks")?);
-        let rings = Rings::new(&samples, &events)
-            .map_err(|error| KernelError::new(format!("cannot map the sample ring: {error:#}")))?;
+        let rings =
+            Rings::new(&samples, &events).map_err(|error| limits::failed("cannot map the sample ring", &error))?;
         let map_bytes = object.maps().map(|map| memlock_of(map.as_fd())).sum();
         let mut tracepoints = Vec::new();
         for program in object.progs_mut() {
             match program.name().to_str() {
                 Some("self_check") => selfcheck::run(&program, &checks)?,
                 Some("on_fork" | "on_exec" | "on_exit") => tracepoints.push(program.attach().map_err(|error| {
-                    KernelError::new(format!(
-                        "cannot attach to process events ({}): {error:#}",
-                        program.name().display()
-                    ))
+                    let name = program.name().display();
+                    limits::failed(format_args!("cannot attach to process events ({name})"), &error)
                 })?),
                 // A kernel without hotplug has no such tracepoint.
                 Some("on_cpu_step") => tracepoints.extend(program.attach().ok()),
@@ -67,7 +65,7 @@ impl Loaded {
             }
         }
         let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|error| KernelError::new(format!("cannot make an eventfd: {error}")))?;
+            .map_err(|error| limits::failed("cannot make an eventfd", &error))?;
         Ok(Self {
             events: BTreeMap::new(),
             _tracepoints: tracepoints,
@@ -112,8 +110,8 @@ impl Loaded {
 
 fn map_named(object: &Object, name: &str) -> Result<MapHandle, KernelError> {
     let map = object.maps().find(|map| map.name() == name);
-    map.and_then(|map| MapHandle::try_from(&map).ok())
-        .ok_or_else(|| KernelError::new(format!("the BPF object has no map {name}")))
+    let map = map.ok_or_else(|| KernelError::new(format!("the BPF object has no map {name}")))?;
+    MapHandle::try_from(&map).map_err(|error| limits::failed(format_args!("cannot open the BPF map {name}"), &error))
 }
 
 /// `memlock` of the map's fdinfo: what the kernel says it holds.
