@@ -32,10 +32,18 @@ impl Target {
 }
 
 fn key_of(labels: &Labels) -> Option<TargetKey> {
-    if let Some(pid) = labels.get("__process_pid__").and_then(|pid| pid.parse::<u32>().ok()).filter(|pid| *pid != 0) {
+    if let Some(pid) = labels.get("__process_pid__").and_then(pid_of) {
         return Some(TargetKey::Pid(pid));
     }
     container_of(labels).map(|id| TargetKey::Container(Arc::from(id)))
+}
+
+/// The process that digits name. `parse` would take a sign before them.
+fn pid_of(text: &str) -> Option<u32> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|pid| *pid != 0)
 }
 
 /// The container that the labels name. A Kubernetes id carries its runtime as `runtime://`; one of another form than
@@ -213,7 +221,9 @@ mod tests {
             &[("__process_pid__", "0"), ("__meta_docker_container_id", "d1"), ("service_name", "s")],
             r#"Container("d1") {__container_id__="d1", __name__="process_cpu", service_name="s"}"#,
         );
-        check(&[("__process_pid__", "x")], "none");
+        for pid in ["", "x", "+12", "-12", " 12", "12 ", "0x12", "4294967296"] {
+            check(&[("__process_pid__", pid)], "none");
+        }
     }
 
     #[test]
