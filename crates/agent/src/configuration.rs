@@ -58,4 +58,17 @@ mod tests {
         let found = graph::validate(&sources(None).unwrap(), &vocabulary(Stability::GenerallyAvailable));
         assert_eq!(lang::render::render(&found, false), "");
     }
+
+    #[test]
+    fn labels_of_targets_are_text_numbers_or_booleans() {
+        let found = |value: &str| {
+            let text = format!("discovery.relabel \"a\" {{\n\ttargets = [{{\"b\" = {value}}}]\n}}\n");
+            let found = graph::validate(&[Source::new("t.alloy", text)], &vocabulary(Stability::GenerallyAvailable));
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for value in ["true", "\"x\"", "1", "0.5", "null"] {
+            assert_eq!(found(value), [""; 0], "{value}");
+        }
+        assert_eq!(found("[1]"), ["t.alloy:2:20: expected string, got array"]);
+    }
 }

@@ -21,7 +21,7 @@ pub struct TargetsArg {
 }
 
 impl FromValue for TargetsArg {
-    const SHAPE: Shape = Shape::Array(&Shape::Map(&Shape::String));
+    const SHAPE: Shape = Shape::Array(&Shape::Map(&Shape::Label));
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
         let array = match value {

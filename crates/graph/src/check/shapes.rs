@@ -59,8 +59,10 @@ pub(super) fn check_shape(expr: &Expr, shape: Shape, scope: &Scope, found: &mut 
 fn fits(value: &Value, shape: Shape) -> bool {
     match (value, shape) {
         (Value::Null, _) | (_, Shape::Any) => true,
-        (Value::Number(_) | Value::String(_), Shape::String | Shape::Text(_) | Shape::OneOf(_)) => true,
-        (Value::Number(_), Shape::Number) | (Value::Bool(_), Shape::Bool) | (Value::String(_), Shape::Secret) => true,
+        (Value::Number(_) | Value::String(_), Shape::String | Shape::Label | Shape::Text(_) | Shape::OneOf(_)) => true,
+        (Value::Number(_), Shape::Number)
+        | (Value::Bool(_), Shape::Bool | Shape::Label)
+        | (Value::String(_), Shape::Secret) => true,
         (Value::String(_), Shape::Number) => Number::from_value(value).is_ok(),
         _ => false,
     }

@@ -62,6 +62,8 @@ pub enum Shape {
     Number,
     /// A string, or a number.
     String,
+    /// A string, a number, or true or false, as text.
+    Label,
     /// A string of a form of its own: a duration, a pattern.
     Text(&'static str),
     /// One of a few strings.
@@ -88,7 +90,7 @@ impl Shape {
         match self {
             Self::Any => "any",
             Self::Number => "number",
-            Self::String | Self::Text(_) | Self::OneOf(_) => "string",
+            Self::String | Self::Label | Self::Text(_) | Self::OneOf(_) => "string",
             Self::Bool => "bool",
             Self::Array(_) => "array",
             Self::Map(_) | Self::Object => "object",
