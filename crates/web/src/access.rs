@@ -122,9 +122,10 @@ impl Access {
             return answer;
         }
         if self.loopback {
-            let host = uri.authority().map(|authority| authority.as_str());
-            let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
-            return if host.is_none_or(is_local_name) { Ok(Pass::Through) } else { Err(Refusal::Host) };
+            let host = uri.authority().map(|authority| authority.as_str().as_bytes());
+            let host = host.or_else(|| headers.get(HOST).map(HeaderValue::as_bytes));
+            let is_local = |host| std::str::from_utf8(host).is_ok_and(is_local_name);
+            return if host.is_none_or(is_local) { Ok(Pass::Through) } else { Err(Refusal::Host) };
         }
         // Here the filter of an http block opens nothing: what it leaves out wants the password all the same.
         match basic.as_ref().filter(|basic| basic.asks_anybody()) {
@@ -322,6 +323,10 @@ mod tests {
             check(&access, "/", &[("host", "evil.example:12345")], Err(Refusal::Host));
             check(&access, "http://evil.example/", &[], Err(Refusal::Host));
             check(&access, "/metrics", &[("host", "evil.example")], THROUGH);
+            for host in [&b"evil\xff.example"[..], "\u{e9}vil.example".as_bytes(), b"\xff"] {
+                let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_bytes(host).unwrap())]);
+                assert_eq!(access.check(&"/".parse().unwrap(), &headers), Err(Refusal::Host), "{host:?}");
+            }
         }
     }
 
