@@ -45,30 +45,35 @@ static __always_inline void view_task(struct task_view *t)
 }
 
 struct user_state {
-	u64 pc, fp, sp, cs, orig_ax;
+	u64 cs, orig_ax;
 };
 
+/* The registers of the first frame. */
+#define TAKE_REGISTERS(s, u, from)                                                                                    \
+	do {                                                                                                          \
+		u64 *to = (s)->regs;                                                                                  \
+		to[0] = (from)->r8, to[1] = (from)->r9, to[2] = (from)->r10, to[3] = (from)->r11;                     \
+		to[4] = (from)->r12, to[5] = (from)->r13, to[6] = (from)->r14, to[7] = (from)->r15;                   \
+		to[REG_RDI] = (from)->di, to[REG_RSI] = (from)->si, to[REG_RBP] = (from)->bp;                         \
+		to[REG_RBX] = (from)->bx, to[REG_RDX] = (from)->dx, to[REG_RAX] = (from)->ax;                         \
+		to[REG_RCX] = (from)->cx, to[REG_RSP] = (from)->sp, to[REG_RIP] = (from)->ip;                         \
+		(u)->cs = (from)->cs;                                                                                 \
+		(u)->orig_ax = (from)->orig_ax;                                                                       \
+	} while (0)
+
 /* The registers with which the task last left user mode; false for a task that has none. */
-static __always_inline bool user_state_of(struct user_state *u)
+static __always_inline bool user_state_of(struct scratch *s, struct user_state *u)
 {
 	if (HAS(task_pt_regs)) {
 		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-		u->pc = regs->ip;
-		u->fp = regs->bp;
-		u->sp = regs->sp;
-		u->cs = regs->cs;
-		u->orig_ax = regs->orig_ax;
+		TAKE_REGISTERS(s, u, regs);
 	} else {
 		struct task_struct *task = (void *)bpf_get_current_task();
 		u64 top = (u64)BPF_CORE_READ(task, stack) + knobs.thread_size;
 		struct user_regs regs;
 		if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)(top - sizeof(regs))))
 			return false;
-		u->pc = regs.ip;
-		u->fp = regs.bp;
-		u->sp = regs.sp;
-		u->cs = regs.cs;
-		u->orig_ax = regs.orig_ax;
+		TAKE_REGISTERS(s, u, &regs);
 	}
 	return u->cs & 3;
 }
@@ -79,8 +84,10 @@ static __always_inline void enter_space(struct scratch *s, struct address_space 
 {
 	s->map_start = 0;
 	s->map_size = 0;
+	s->table = 0;
+	s->map_flags = 0;
 	if (space->sequence && s->space.mm == space->mm && s->space.nonce == space->nonce &&
-	    s->space.sequence == space->sequence)
+	    s->space.sequence == space->sequence && s->space.generation == space->generation)
 		return;
 	s->space = *space;
 	s->mapped = 0;
@@ -142,10 +149,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	struct user_state user = {};
 	bool has_user;
 	if (ctx->regs.cs & 3) {
-		user.pc = ctx->regs.ip;
-		user.fp = ctx->regs.bp;
-		user.sp = ctx->regs.sp;
-		user.cs = ctx->regs.cs;
+		TAKE_REGISTERS(s, &user, &ctx->regs);
 		has_user = task.space.mm != 0;
 	} else {
 		head->flags |= SAMPLE_IN_KERNEL;
@@ -154,7 +158,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 			head->kernel_frames = (n >> 3) & 127;
 		if (task.flags & PF_KTHREAD)
 			head->flags |= SAMPLE_KTHREAD;
-		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && user_state_of(&user);
+		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && user_state_of(s, &user);
 		if (has_user && (s64)user.orig_ax >= 0)
 			head->flags |= SAMPLE_IN_SYSCALL;
 	}
@@ -163,11 +167,13 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	if (has_user && user.cs != USER_CS_64) {
 		end = END_compat;
 	} else if (has_user) {
-		s->pc = user.pc;
-		s->fp = user.fp;
-		s->sp = user.sp;
+		s->pc = s->regs[REG_RIP];
+		s->fp = s->regs[REG_RBP];
+		s->sp = s->regs[REG_RSP];
+		s->exact = 1;
+		task.space.generation = generation();
 		enter_space(s, &task.space);
-		end = walk_user();
+		end = walk_user(s);
 	}
 	head->end = end;
 	submit(s, c);

@@ -10,6 +10,17 @@
 #define COMM_LEN 16
 #define MAX_PATH_BYTES 512
 
+/* Unwind rows; crates/unwind/src/span.rs draws how they lie in lines. */
+#define LINE_WORDS 16
+#define SPAN_BITS 14 /* bytes of a file that share a run of lines, as a power of two */
+#define ROWS_BITS 12 /* of the pointer to a span's lines: how many rows they hold; the others: the first line */
+#define TABLE_BITS 12 /* of the number of a table: its place; the others: how often the place was used before */
+#define MAX_TABLES (1 << TABLE_BITS)
+#define TABLE_NUMBER_BITS 26
+#define MAX_RULES 65536
+#define FILE_BUCKETS 2048
+#define FILES_IN_BUCKET 8
+
 enum record_kind {
 	RECORD_SAMPLE = 1,
 	RECORD_PATH = 2,
@@ -32,6 +43,55 @@ enum mapping_flag {
 	MAPPING_VDSO = 4,
 };
 
+/* In a user address of a sample, other than the first: not a return address, but where the thread was interrupted. */
+#define ADDRESS_EXACT (1ULL << 63)
+
+/* How to get from a frame to its caller. Registers have the numbers of `struct scratch`. */
+enum rule_kind {
+	RULE_UNKNOWN = 0, /* no table speaks of the place */
+	RULE_PLAIN = 1, /* the end of the frame is the stack or frame pointer plus `cfa`, the return address right below, and
+			 * the caller's frame pointer, if fp is FP_SAVED, at the end of the frame plus `fp` */
+	RULE_FRAME = 2, /* the same from register `base`, return address at `extra` or in register `ra` */
+	RULE_DEREF = 3, /* the end is the word at `base` plus `cfa`, plus `extra` */
+	RULE_PLT = 4, /* the stack pointer plus 8, and 8 more once the last four bits of the address reach `cfa` */
+	RULE_SIGNAL = 5, /* the kernel keeps the interrupted registers above the stack pointer */
+	RULE_OUTERMOST = 6, /* there is no caller */
+	RULE_FRAME_POINTER = 7, /* frame pointer and return address lie where the frame pointer points */
+};
+
+/* struct rule.fp: what of the caller's frame pointer; FP_AT and FP_IN with a register in the upper four bits */
+enum rule_fp {
+	FP_SAME = 0, /* still in its register */
+	FP_SAVED = 1, /* at the end of the frame plus `fp` */
+	FP_AT = 2, /* where a register points, plus `fp` */
+	FP_IN = 3, /* in a register */
+	FP_LOST = 4, /* nowhere */
+};
+
+#define RA_ON_STACK 0xff
+/* What is added to an offset of a rule, so that none is negative. */
+#define OFFSET_BIAS 0x80000000U
+
+struct rule {
+	u8 kind;
+	u8 base;
+	u8 fp_kind;
+	u8 ra; /* a register, or RA_ON_STACK */
+	u32 cfa; /* in bytes, plus OFFSET_BIAS; likewise the others */
+	u32 fp;
+	u32 extra;
+};
+
+/* The rows of one file: pointers for spans first_span up to first_span + spans, from `base` on in the map of spans. */
+struct table {
+	u32 number; /* 0 in a free place */
+	u32 base; /* in words */
+	u32 first_span;
+	u32 spans;
+	u32 otherwise; /* the rule of places that no span has */
+	u32 pad;
+};
+
 /* One executable mapping that the sample's user addresses lie in. Addresses in bytes. */
 struct mapping {
 	u64 start;
@@ -45,7 +105,7 @@ struct mapping {
 };
 
 /* A sample. After the head follow `kernel_frames` u64 (leaf first), `user_frames` u64 (leaf first; the first is
- * exact, the others are return addresses), then `mappings` struct mapping. */
+ * exact, the others are return addresses unless ADDRESS_EXACT is set), then `mappings` struct mapping. */
 struct sample {
 	u8 kind;
 	u8 flags;
@@ -100,6 +160,8 @@ enum walk_end {
 	ENDS,
 };
 
+_Static_assert(sizeof(struct rule) == 16, "struct rule");
+_Static_assert(sizeof(struct table) == 24, "struct table");
 _Static_assert(sizeof(struct mapping) == 48, "struct mapping");
 _Static_assert(sizeof(struct sample) == 64, "struct sample");
 _Static_assert(sizeof(struct file_path) == 536, "struct file_path");

@@ -11,23 +11,34 @@
 #define MAPPING_WORDS (sizeof(struct mapping) / 8)
 _Static_assert(MAX_KERNEL_FRAMES + MAX_USER_FRAMES + MAX_MAPPINGS * MAPPING_WORDS <= WORDS, "a full sample fits");
 
+/* Registers in the order in which the kernel keeps them for a signal, which is the order of `struct rule` too. Source:
+ * arch/x86/include/uapi/asm/sigcontext.h. */
+enum { REG_R8 = 0, REG_RDI = 8, REG_RSI, REG_RBP, REG_RBX, REG_RDX, REG_RAX, REG_RCX, REG_RSP, REG_RIP, REGISTERS };
+
 /* State of the sample being taken on a CPU. `head` and `words` are contiguous: they are the record. */
 struct scratch {
 	struct sample head;
 	u64 words[WORDS];
-	/* the walk */
+	/* The walk: the frame that comes next. */
 	u64 pc;
 	u64 fp;
 	u64 sp;
-	/* the mapping that the last address lay in */
+	u32 exact; /* pc is where the thread was interrupted, not a return address, and `regs` are its registers there */
+	u32 unbuilt; /* a frame lay in a file without rows */
+	u64 regs[REGISTERS];
+	/* The mapping that the last address lay in, and the table of its file; 0 where it has none. */
 	u64 map_start;
 	u64 map_size;
+	u64 map_offset;
+	u32 table;
+	u32 map_flags;
 	/* Mappings that this CPU found lately, of the address space that `space` tells: they hold for the next sample too if
 	 * nothing was mapped or unmapped since. */
 	struct address_space {
 		u64 mm;
 		u64 nonce; /* tells an address space from a later one at the same place in memory */
 		u64 sequence;
+		u64 generation; /* of the tables */
 	} space;
 	u32 mapped;
 	u32 victim;
@@ -36,6 +47,7 @@ struct scratch {
 	u32 number;
 	u32 order[MAX_MAPPINGS];
 	u32 used_by[MAX_MAPPINGS];
+	u32 table_of[MAX_MAPPINGS];
 	bool new_file; /* the sample named a file not seen before */
 	struct mapping maps[MAX_MAPPINGS];
 	u64 node[32]; /* one maple node */

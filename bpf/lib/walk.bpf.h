@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Walks the user stack of the current task by its frame pointers.
+/* Walks the user stack of the current task: by the unwind rows of the file that an address lies in, and by the frame
+ * pointer where a file has none.
  *
  * The walk lives in global functions that take scalars only: the verifier checks each once, on every kernel from 5.10,
  * and no tail call limits the depth. Their state is this CPU's scratch. */
@@ -8,27 +9,40 @@
 
 #include "maps.bpf.h"
 #include "path.bpf.h"
+#include "rows.bpf.h"
 #include "vma.bpf.h"
 
 #define STEPS_PER_CALL 32
 #define CALLS 32
 _Static_assert(STEPS_PER_CALL * CALLS >= MAX_USER_FRAMES, "the loop reaches the deepest stack");
 
+/* From the stack pointer in the code that returns from a signal handler to the interrupted registers: struct ucontext
+ * begins there. Source: arch/x86/include/uapi/asm/sigcontext.h. */
+#define SIGNAL_CONTEXT 40
+
 enum { WALK_ON = -1 };
 
 /* What `resolve` found of an address. */
 enum { NOT_CODE = 0, IS_CODE = 1 };
 
+static __always_inline void set_map(struct scratch *s, struct mapping *m, u32 table)
+{
+	s->map_start = m->start;
+	s->map_size = m->end - m->start;
+	s->map_offset = m->offset;
+	s->map_flags = m->flags;
+	s->table = table;
+}
+
 static __always_inline int enter(struct scratch *s, u32 slot)
 {
-	struct mapping *m = &s->maps[slot & (MAX_MAPPINGS - 1)];
-	if (s->used_by[slot & (MAX_MAPPINGS - 1)] != s->number) {
-		s->used_by[slot & (MAX_MAPPINGS - 1)] = s->number;
+	slot &= MAX_MAPPINGS - 1;
+	if (s->used_by[slot] != s->number) {
+		s->used_by[slot] = s->number;
 		s->order[s->head.mappings & (MAX_MAPPINGS - 1)] = slot;
 		s->head.mappings++;
 	}
-	s->map_start = m->start;
-	s->map_size = m->end - m->start;
+	set_map(s, &s->maps[slot], s->table_of[slot]);
 	return IS_CODE;
 }
 
@@ -61,21 +75,147 @@ __attribute__((noinline)) int resolve(u64 pc)
 			return enter(s, i);
 	}
 	struct mapping found;
+	s->map_size = 0;
+	s->map_flags = 0;
+	s->table = 0;
 	if (!find_mapping(s, pc, &found))
 		return NOT_CODE;
+	u32 table = found.flags & (MAPPING_FILE | MAPPING_VDSO) ? table_of(file_tag(&found)) : 0;
 	u32 slot = free_slot(s);
 	if (slot >= MAX_MAPPINGS) {
 		/* The address goes without: user space looks it up in /proc while the process lives. */
 		COUNT(c, mappings_overflow);
+		set_map(s, &found, table);
 		return IS_CODE;
 	}
 	struct mapping *m = &s->maps[slot & (MAX_MAPPINGS - 1)];
 	*m = found;
+	s->table_of[slot & (MAX_MAPPINGS - 1)] = table;
 	if ((m->flags & MAPPING_FILE) && first_sight(m)) {
 		send_path(m, (struct file *)VMA_WORD(s, vm_file), s->head.tgid);
 		s->new_file = true;
 	}
 	return enter(s, slot);
+}
+
+/* Goes on with the caller, whose frame lies above. */
+static __always_inline int go_on(struct scratch *s, u64 pc, u64 sp, u64 fp)
+{
+	s->pc = pc;
+	s->sp = sp;
+	s->fp = fp;
+	s->exact = 0;
+	return pc ? WALK_ON : END_root;
+}
+
+/* By the frame pointer, where nothing better is known. */
+static __always_inline int step_by_frame_pointer(struct scratch *s, u32 kind)
+{
+	u64 fp = s->fp, frame[2];
+	bool described = kind == RULE_FRAME_POINTER || !(s->map_flags & (MAPPING_FILE | MAPPING_VDSO));
+	if (!described && !s->table)
+		s->unbuilt = 1;
+	int lost = s->unbuilt ? END_unbuilt : described ? END_chain : END_no_rule;
+	if (fp == 0)
+		return s->unbuilt ? END_unbuilt : END_root;
+	if (fp < s->sp || (fp & 7))
+		return lost;
+	if (bpf_probe_read_user(frame, sizeof(frame), (void *)fp))
+		return described ? END_fault : lost;
+	return go_on(s, frame[1], fp + 16, frame[0]);
+}
+
+/* An offset of a rule. Not a signed field, whose extension would be a shift that some verifiers mistrust. */
+static __always_inline u64 offset(u32 biased)
+{
+	return (u64)biased - OFFSET_BIAS;
+}
+
+/* A register of the frame; false for one that is known of an interrupted frame only. */
+static __always_inline bool read_register(struct scratch *s, u32 number, u64 *value)
+{
+	if (number == REG_RSP) {
+		*value = s->sp;
+		return true;
+	}
+	if (number == REG_RBP) {
+		*value = s->fp;
+		return true;
+	}
+	*value = s->regs[number & 15];
+	return s->exact;
+}
+
+/* Puts the frame into the record; false when that is full. */
+static __always_inline bool keep_frame(struct scratch *s, u64 address)
+{
+	u32 n = s->head.user_frames;
+	s->words[(s->head.kernel_frames + n) & (WORDS - 1)] = address;
+	s->head.user_frames = ++n;
+	return n < MAX_USER_FRAMES;
+}
+
+/* One frame by a rule that few places have. */
+__attribute__((noinline)) int step_rarely(u32 number)
+{
+	struct scratch *s = this_scratch();
+	struct rule *rule = bpf_map_lookup_elem(&rules, &number);
+	if (!s || !rule)
+		return END_no_rule;
+	u32 kind = rule->kind;
+	u64 value, cfa, pc, fp = s->fp;
+	/* The code that returns from a signal handler was not called: its first byte is what the handler returns to. */
+	bool exact = (s->exact && s->head.user_frames) || kind == RULE_SIGNAL;
+	if (!keep_frame(s, exact ? s->pc | ADDRESS_EXACT : s->pc))
+		return END_full;
+	if (kind == RULE_OUTERMOST)
+		return END_outermost;
+	if (kind == RULE_SIGNAL) {
+		if (bpf_probe_read_user(s->regs, sizeof(s->regs), (void *)s->sp + SIGNAL_CONTEXT))
+			return END_fault;
+		go_on(s, s->regs[REG_RIP], s->regs[REG_RSP], s->regs[REG_RBP]);
+		s->exact = 1;
+		return WALK_ON;
+	}
+	if (kind == RULE_UNKNOWN || kind == RULE_FRAME_POINTER)
+		return step_by_frame_pointer(s, kind);
+	if (kind == RULE_PLT) {
+		cfa = s->sp + ((s->pc & 15) >= offset(rule->cfa) ? 16 : 8);
+	} else {
+		if (!read_register(s, rule->base, &value))
+			return END_no_register;
+		cfa = value + offset(rule->cfa);
+		if (kind == RULE_DEREF) {
+			if (bpf_probe_read_user(&cfa, sizeof(cfa), (void *)cfa))
+				return END_fault;
+			cfa += offset(rule->extra);
+		}
+	}
+	if (rule->ra != RA_ON_STACK) {
+		if (!read_register(s, rule->ra, &pc))
+			return END_no_register;
+	} else {
+		u64 at = cfa + (kind == RULE_FRAME ? offset(rule->extra) : -8);
+		if (bpf_probe_read_user(&pc, sizeof(pc), (void *)at))
+			return END_fault;
+	}
+	u32 saved = rule->fp_kind & 15, in = rule->fp_kind >> 4;
+	if (saved == FP_SAVED || saved == FP_AT) {
+		value = cfa;
+		if (saved == FP_AT && !read_register(s, in, &value))
+			return END_no_register;
+		if (bpf_probe_read_user(&fp, sizeof(fp), (void *)(value + offset(rule->fp))))
+			return END_fault;
+	} else if (saved == FP_IN) {
+		if (!read_register(s, in, &fp))
+			return END_no_register;
+	} else if (saved == FP_LOST) {
+		fp = 0;
+	}
+	/* Code that took its return address off the stack has an empty frame. */
+	if (cfa < s->sp || (cfa == s->sp && !s->exact))
+		return END_chain;
+	return go_on(s, pc, cfa, fp);
 }
 
 /* Up to STEPS_PER_CALL frames; WALK_ON, or how the walk ended. */
@@ -84,55 +224,62 @@ __attribute__((noinline)) int walk_some(void)
 	struct scratch *s = this_scratch();
 	if (!s)
 		return END_fault;
-	u64 pc = s->pc, fp = s->fp, sp = s->sp;
-	u32 n = s->head.user_frames, base = s->head.kernel_frames;
-	int end = WALK_ON;
+	u64 pc = s->pc, sp = s->sp, fp = s->fp;
 	/* 64 bits wide, so that it is spilled as a whole: before 5.16 the verifier forgets smaller values on the stack, and gives
 	 * up on a loop whose counter it does not know (5.15: "the sequence of 8193 jumps is too complex"). */
 	for (u64 i = 0; i < STEPS_PER_CALL; i++) {
-		if (pc - s->map_start >= s->map_size) {
-			if (resolve(pc) == NOT_CODE && n > 0) {
-				end = END_not_code;
-				break;
-			}
+		u64 at = pc - !s->exact;
+		if (at - s->map_start >= s->map_size && resolve(at) == NOT_CODE && s->head.user_frames > 0)
+			return END_not_code;
+		u32 number = s->table ? rule_number(s->table, at - s->map_start + s->map_offset) : 0;
+		struct rule *rule = bpf_map_lookup_elem(&rules, &number);
+		if (!rule)
+			return END_no_rule;
+		if (rule->kind != RULE_PLAIN) {
+			s->pc = pc;
+			s->sp = sp;
+			s->fp = fp;
+			int end = step_rarely(number);
+			if (end != WALK_ON)
+				return end;
+			pc = s->pc;
+			sp = s->sp;
+			fp = s->fp;
+			continue;
 		}
-		s->words[(base + n) & (WORDS - 1)] = pc;
-		n++;
-		if (n >= MAX_USER_FRAMES) {
-			end = END_full;
-			break;
-		}
-		if (fp == 0) {
-			end = END_root;
-			break;
-		}
-		if (fp < sp || (fp & 7)) {
-			end = END_chain;
-			break;
-		}
+		if (!keep_frame(s, s->exact && s->head.user_frames ? pc | ADDRESS_EXACT : pc))
+			return END_full;
+		u64 cfa = (rule->base == REG_RSP ? sp : fp) + offset(rule->cfa);
+		if (cfa <= sp)
+			return END_chain;
+		/* Where both are saved they mostly lie beside each other. */
 		u64 frame[2];
-		if (bpf_probe_read_user(frame, sizeof(frame), (void *)fp)) {
-			end = END_fault;
-			break;
+		if (rule->fp_kind == FP_SAVED && rule->fp == OFFSET_BIAS - 16) {
+			if (bpf_probe_read_user(frame, sizeof(frame), (void *)cfa - 16))
+				return END_fault;
+			fp = frame[0];
+		} else {
+			if (bpf_probe_read_user(&frame[1], 8, (void *)cfa - 8))
+				return END_fault;
+			if (rule->fp_kind == FP_SAVED && bpf_probe_read_user(&fp, 8, (void *)cfa + offset(rule->fp)))
+				return END_fault;
 		}
-		sp = fp + 16;
-		fp = frame[0];
+		sp = cfa;
 		pc = frame[1];
-		if (pc == 0) {
-			end = END_root;
-			break;
-		}
+		s->exact = 0;
+		if (!pc)
+			return END_root;
 	}
 	s->pc = pc;
-	s->fp = fp;
 	s->sp = sp;
-	s->head.user_frames = n;
-	return end;
+	s->fp = fp;
+	return WALK_ON;
 }
 
-static __always_inline u32 walk_user(void)
+static __always_inline u32 walk_user(struct scratch *s)
 {
 	int end = END_full;
+	s->unbuilt = 0;
 	for (int i = 0; i < CALLS; i++) {
 		end = walk_some();
 		if (end != WALK_ON)

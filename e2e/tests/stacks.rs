@@ -46,6 +46,48 @@ fn nine_hundred_frames() {
 }
 
 #[test]
+fn c_by_unwind_tables() {
+    let mut stack = vec!["descend"; 10];
+    stack.insert(0, "main");
+    stack.push("busy_leaf");
+    check("c-recurse-bare", &[], "none", &stack);
+}
+
+#[test]
+fn nine_hundred_frames_by_unwind_tables() {
+    let mut stack = vec!["descend"; 900];
+    stack.insert(0, "main");
+    check("c-deep-bare", &[], "none", &stack);
+}
+
+#[test]
+fn through_functions_of_libc() {
+    check("c-sort-bare", &[], "none", &["main", "sort_forever", "*", "*"]);
+}
+
+#[test]
+fn from_a_signal_handler_to_what_it_interrupted() {
+    check("c-signals-bare", &[], "none", &["main", "spin", "*", "on_tick", "busy_leaf"]);
+}
+
+#[test]
+fn from_a_signal_handler_on_a_stack_of_its_own() {
+    check("c-signals-bare", &["--stack", "1"], "none", &["main", "spin", "*", "on_tick", "busy_leaf"]);
+}
+
+#[test]
+fn cpp_by_unwind_tables() {
+    let stack = ["main", "shop::checkout", "shop::stock::Basket::total"];
+    check("cpp-names-bare", &[], "simplified", &stack);
+}
+
+#[test]
+fn rust_by_unwind_tables() {
+    let grind = "<names::mill::Pair<> as names::mill::Grind>::grind";
+    check("rust-v0-bare", &[], "simplified", &["names::main", "names::turn", grind]);
+}
+
+#[test]
 fn a_library_loaded_while_it_runs() {
     check("c-dlopen", &[], "none", &["main", "run_plugin", "plugin_entry", "plugin_leaf"]);
 }

@@ -3,6 +3,7 @@
 use std::mem::{offset_of, size_of};
 
 use crate::record::{Mapping, PathHead, ProcessEvent, SampleHead};
+use crate::rows::{Rule, Table};
 
 /// One struct of `abi.h`.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,9 @@ macro_rules! layout {
 }
 
 /// All of them.
-pub const LAYOUTS: [Layout; 4] = [
+pub const LAYOUTS: [Layout; 6] = [
+    layout!("rule", size_of::<Rule>(), Rule, [kind, base, fp_kind, ra, cfa, fp, extra], []),
+    layout!("table", size_of::<Table>(), Table, [number, base, first_span, spans, otherwise, pad], []),
     layout!("mapping", size_of::<Mapping>(), Mapping, [start, end, offset, ino, dev, version, flags, pad], []),
     layout!(
         "sample",

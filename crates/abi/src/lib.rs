@@ -3,6 +3,7 @@
 //! ```text
 //! bpf/include/abi.h ──(same layout, compared with BTF by a test in crates/bpf)──▶ records
 //! bpf/include/*.def ──build.rs──▶ Counter, WalkEnd
+//! rows::{Rule, Table, Line} ──user space writes──▶ maps
 //! ring bytes ──Record::parse──▶ Record::{Sample, Path, Process}
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 mod layout;
 mod record;
+pub mod rows;
 
 pub use layout::{LAYOUTS, Layout};
 pub use record::{
@@ -21,6 +23,8 @@ pub use record::{
 
 /// Largest number of user frames in a sample (`MAX_USER_FRAMES`).
 pub const MAX_USER_FRAMES: usize = 1024;
+/// In a user address other than the first: not a return address, but where the thread was interrupted (`ADDRESS_EXACT`).
+pub const ADDRESS_EXACT: u64 = 1 << 63;
 /// Largest number of kernel frames in a sample (`MAX_KERNEL_FRAMES`).
 pub const MAX_KERNEL_FRAMES: usize = 127;
 /// Largest number of mappings that a sample names (`MAX_MAPPINGS`).

@@ -113,7 +113,8 @@ pub struct SampleRecord<'a> {
     pub head: &'a SampleHead,
     /// Kernel addresses, leaf first.
     pub kernel: &'a [u64],
-    /// User addresses, leaf first; the first is exact, the others are return addresses.
+    /// User addresses, leaf first; the first is exact, the others are return addresses unless
+    /// [`ADDRESS_EXACT`](crate::ADDRESS_EXACT) is set.
     pub user: &'a [u64],
     /// The mappings that the user addresses lie in.
     pub mappings: &'a [Mapping],

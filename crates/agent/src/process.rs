@@ -6,6 +6,7 @@ use std::sync::Arc;
 use components::metrics::{Metrics, Scope};
 use components::profiler::Profiler;
 use engine::files::{Closed, FileCounts, Opening};
+use engine::rows::RowCounts;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the limit of open files as far as allowed: a file of each program that runs is held open to be named.
@@ -45,7 +46,40 @@ pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> Scope {
         scope.counter_from("pyrope_kernel_events_total", help, &[("event", counter.name())], read);
     }
     files(&scope, profiler);
+    rows(&scope, profiler);
     scope
+}
+
+/// Registers what became of unwind rows.
+fn rows(scope: &Scope, profiler: &Arc<Profiler>) {
+    type Read = fn(&RowCounts) -> u64;
+    let read = |read: Read| {
+        let profiler = Arc::clone(profiler);
+        move || profiler.rows().map_or(0, |rows| read(&rows)) as f64
+    };
+    let counters: [(_, _, Read); 5] = [
+        ("pyrope_unwind_files_built_total", "Files whose unwind rows were built.", RowCounts::built),
+        ("pyrope_unwind_rows_built_total", "Unwind rows that were built.", RowCounts::rows),
+        (
+            "pyrope_unwind_tables_refused_total",
+            "Times that the unwind rows of a file found no room.",
+            RowCounts::refused,
+        ),
+        ("pyrope_unwind_tables_evicted_total", "Files whose unwind rows made room for others.", RowCounts::evicted),
+        (
+            "pyrope_unwind_entries_malformed_total",
+            "Entries of unwind tables that could not be read, or only in part.",
+            RowCounts::malformed,
+        ),
+    ];
+    for (name, help, counter) in counters {
+        scope.counter_from(name, help, &[], read(counter));
+    }
+    let build = read(RowCounts::nanoseconds);
+    let help = "Time spent building unwind rows, in seconds.";
+    scope.counter_from("pyrope_unwind_build_seconds_total", help, &[], move || build() / 1e9);
+    scope.gauge_from("pyrope_unwind_tables", "Files that have unwind rows now.", &[], read(RowCounts::tables));
+    scope.gauge_from("pyrope_unwind_rows_bytes", "Kernel memory that unwind rows take.", &[], read(RowCounts::bytes));
 }
 
 /// Registers what became of the files that frames lie in.

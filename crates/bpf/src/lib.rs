@@ -3,7 +3,8 @@
 //! ```text
 //! bpf/*.c ──build.rs, clang──▶ object ──Loaded::load──▶ programs and maps in the kernel
 //!                                          │ perf events, one a CPU      rings ──drain──▶ engine
-//!                                          └ raw tracepoints: fork, exec, exit
+//!                                          ├ raw tracepoints: fork, exec, exit
+//!                                          └ unwind rows ◀──Rows── engine
 //! ```
 //!
 //! Invariants: no policy; what to sample, evict or retry is the engine's. Nothing is pinned: when this drops, the kernel
@@ -22,6 +23,7 @@ mod loaded;
 mod perf;
 mod privileges;
 mod rings;
+mod rows;
 mod selfcheck;
 
 use link_libelf as _;

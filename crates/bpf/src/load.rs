@@ -33,6 +33,9 @@ fn cgroup_ids_tell() -> bool {
 pub(crate) struct Sizes {
     pub(crate) sample_ring: u32,
     pub(crate) wake_at: u64,
+    /// Lines of unwind rows, and of pointers to them.
+    pub(crate) row_lines: u32,
+    pub(crate) pointer_lines: u32,
 }
 
 pub(crate) fn object_bytes() -> &'static [u8] {
@@ -69,6 +72,8 @@ fn open(sizes: &Sizes) -> Result<OpenObject, KernelError> {
     for mut map in open.maps_mut() {
         let failed = match map.name().to_str() {
             Some("samples") => map.set_max_entries(sizes.sample_ring).err(),
+            Some("rows") => map.set_max_entries(sizes.row_lines).err(),
+            Some("spans") => map.set_max_entries(sizes.pointer_lines).err(),
             Some(name) if name.ends_with(".rodata") => match map.initial_value_mut() {
                 Some(knobs) => match Knobs::mut_from_bytes(knobs) {
                     Ok(knobs) => {

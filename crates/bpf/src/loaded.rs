@@ -6,18 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abi::Counter;
-use engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
+use abi::rows::Line;
+use engine::kernel::{Kernel, KernelCounters, KernelError, RowMaps, Waker};
 use libbpf_rs::{Link, MapCore as _, MapFlags, MapHandle, Object, ProgramMut};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
 use crate::rings::Rings;
+use crate::rows::Rows;
 use crate::{cpus, limits, load, perf, selfcheck};
+
+/// Lines of rows for each line of pointers: 16 KiB of code have some 17 lines of rows and one pointer, sixteen to a line, and
+/// files have gaps.
+const POINTER_SHARE: u32 = 14;
 
 /// How much kernel memory to take.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// Bytes of the sample ring for each CPU; the whole is rounded up to a power of two between 1 and 64 MiB.
     pub ring_bytes_per_cpu: u32,
+    /// Bytes of unwind rows. What points to them takes a fourteenth more.
+    pub row_bytes: u32,
 }
 
 /// The loaded programs. Dropping it detaches and unloads all of them.
@@ -44,7 +52,14 @@ impl Loaded {
         limits::raise_memlock();
         let cpus = cpus::online().len().max(1) as u32;
         let sample_ring = config.ring_bytes_per_cpu.saturating_mul(cpus).clamp(1 << 20, 64 << 20).next_power_of_two();
-        let object = load::load(&load::Sizes { sample_ring, wake_at: u64::from(sample_ring) / 2 })?;
+        let row_lines = config.row_bytes.div_ceil(size_of::<Line>() as u32).max(1);
+        let sizes = load::Sizes {
+            sample_ring,
+            wake_at: u64::from(sample_ring) / 2,
+            row_lines,
+            pointer_lines: row_lines.div_ceil(POINTER_SHARE),
+        };
+        let object = load::load(&sizes)?;
         let map = |name: &str| map_named(&object, name);
         let (samples, events, counters, checks) =
             (map("samples")?, map("proc_events")?, map("counters")?, map("self_checks")?);
@@ -108,7 +123,7 @@ impl Loaded {
     }
 }
 
-fn map_named(object: &Object, name: &str) -> Result<MapHandle, KernelError> {
+pub(crate) fn map_named(object: &Object, name: &str) -> Result<MapHandle, KernelError> {
     let map = object.maps().find(|map| map.name() == name);
     let map = map.ok_or_else(|| KernelError::new(format!("the BPF object has no map {name}")))?;
     MapHandle::try_from(&map).map_err(|error| limits::failed(format_args!("cannot open the BPF map {name}"), &error))
@@ -184,6 +199,11 @@ impl Kernel for Loaded {
 
     fn map_bytes(&self) -> u64 {
         self.map_bytes
+    }
+
+    fn row_maps(&self) -> Option<Box<dyn RowMaps>> {
+        let rows = Rows::of(&self.object).inspect_err(|error| tracing::error!(%error, "no unwind rows can be written"));
+        Some(Box::new(rows.ok()?))
     }
 }
 

@@ -10,7 +10,8 @@ use pyrope_bpf::{Config, Loaded};
 
 fn start() -> Engine {
     Engine::start(|| {
-        Loaded::load(Config { ring_bytes_per_cpu: 512 << 10 }).map(|kernel| Box::new(kernel) as Box<dyn Kernel>)
+        Loaded::load(Config { ring_bytes_per_cpu: 512 << 10, row_bytes: 1 << 20 })
+            .map(|kernel| Box::new(kernel) as Box<dyn Kernel>)
     })
     .expect("the kernel side loads, as root")
 }

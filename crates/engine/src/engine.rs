@@ -13,17 +13,20 @@ use crate::account::Account;
 use crate::batch::Sink;
 use crate::command::{Command, SessionId};
 use crate::files::FileCounts;
-use crate::kernel::{Kernel, KernelCounters, KernelError, Waker};
+use crate::kernel::{Kernel, KernelCounters, KernelError, RowMaps, Waker};
 use crate::process::{self, ProcessChange};
+use crate::rows::RowCounts;
 use crate::sampler::{Sampler, now};
 use crate::session::{Settings, Shared};
 use crate::target::TargetChange;
-use crate::{namer, opener};
+use crate::{namer, opener, rows};
 
 /// Commands that wait for the sampler thread. It reads them several times a second; a full queue makes the sender wait.
 const COMMANDS: usize = 256;
 /// Windows and files that wait to be named. A window that finds the queue full is lost and counted.
 const TO_NAME: usize = 64;
+/// Files that wait for their unwind rows: as many as may be open.
+const TO_BUILD: usize = 4096;
 /// Files that wait to be opened.
 const TO_OPEN: usize = 1024;
 /// How long the threads may take to end.
@@ -40,6 +43,9 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+/// What the kernel side gives to others when it is loaded.
+type Loaded = (Waker, u64, Option<Box<dyn RowMaps>>);
+
 /// The running engine. Clones share it; it stops when [`stop`](Self::stop) is called.
 #[derive(Clone)]
 pub struct Engine {
@@ -52,6 +58,7 @@ struct Inner {
     map_bytes: u64,
     totals: Totals,
     files: FileCounts,
+    rows: RowCounts,
     sessions: AtomicU64,
     threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
     /// Closes when all threads have ended.
@@ -94,7 +101,9 @@ impl Engine {
         let (commands, orders) = bounded(COMMANDS);
         let (to_namer, named) = bounded(TO_NAME);
         let (to_opener, opened) = bounded(TO_OPEN);
-        let (loaded, answer) = bounded::<Result<(Waker, u64), KernelError>>(1);
+        let (to_rows, to_build) = bounded(TO_BUILD);
+        let rows_again = to_rows.clone();
+        let (loaded, answer) = bounded::<Result<Loaded, KernelError>>(1);
         let files_to_namer = to_namer.clone();
         let totals = Totals::default();
         let counted = totals.clone();
@@ -110,22 +119,28 @@ impl Engine {
         };
         let mut threads = vec![
             spawn("namer", Box::new(move || namer::run(&named, named_files)))?,
-            spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer)))?,
+            spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer, &to_rows)))?,
         ];
         threads.push(spawn(
             "sampler",
             Box::new(move || match kernel() {
                 Ok(kernel) => {
-                    _ = loaded.send(Ok((kernel.waker(), kernel.map_bytes())));
-                    Sampler::new(kernel, orders, to_namer, to_opener, counted, seen_files).run();
+                    _ = loaded.send(Ok((kernel.waker(), kernel.map_bytes(), kernel.row_maps())));
+                    Sampler::new(kernel, orders, to_namer, to_opener, rows_again, counted, seen_files).run();
                 }
                 Err(error) => _ = loaded.send(Err(error)),
             }),
         )?);
-        let (wake, map_bytes) =
+        let (wake, map_bytes, row_maps) =
             answer.recv().map_err(|_| KernelError::new("the sampler thread ended while it loaded"))??;
+        let rows = RowCounts::default();
+        if let Some(maps) = row_maps {
+            let counts = rows.clone();
+            threads.push(spawn("rows", Box::new(move || rows::run(&to_build, maps, counts)))?);
+        }
         let threads = std::sync::Mutex::new(threads);
-        let inner = Inner { commands, wake, map_bytes, totals, files, sessions: AtomicU64::new(0), threads, ended };
+        let inner =
+            Inner { commands, wake, map_bytes, totals, files, rows, sessions: AtomicU64::new(0), threads, ended };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -168,6 +183,11 @@ impl Engine {
     /// What became of the files that frames lie in.
     pub fn files(&self) -> &FileCounts {
         &self.inner.files
+    }
+
+    /// What became of unwind rows.
+    pub fn rows(&self) -> &RowCounts {
+        &self.inner.rows
     }
 
     /// What it holds.
@@ -292,6 +312,7 @@ mod tests {
                 map_bytes: 0,
                 totals: Totals::default(),
                 files: FileCounts::default(),
+                rows: RowCounts::default(),
                 sessions: AtomicU64::new(1),
                 threads: Default::default(),
                 ended: bounded(0).1,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abi::Counter;
+use abi::rows::{FILES_IN_BUCKET, Line, Rule, Table};
 
 /// Makes the thread that waits in [`Kernel::wait`] return soon. Cheap to call from any thread.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -63,6 +64,38 @@ pub trait Kernel {
 
     /// Kernel memory that the maps hold, in bytes.
     fn map_bytes(&self) -> u64;
+
+    /// Where unwind rows are written; `None` for one that has none.
+    fn row_maps(&self) -> Option<Box<dyn RowMaps>> {
+        None
+    }
+}
+
+/// The unwind rows in the kernel, written by a thread of its own. Places are numbers of elements.
+pub trait RowMaps: Send {
+    /// How many lines there are.
+    fn lines(&self) -> u32;
+
+    /// How many lines of pointers to lines there are.
+    fn pointer_lines(&self) -> u32;
+
+    /// Writes rows.
+    fn set_lines(&mut self, first: u32, lines: &[Line]) -> Result<(), KernelError>;
+
+    /// Writes the pointers of spans.
+    fn set_pointers(&mut self, first: u32, lines: &[Line]) -> Result<(), KernelError>;
+
+    /// Writes rules.
+    fn set_rules(&mut self, first: u32, rules: &[Rule]) -> Result<(), KernelError>;
+
+    /// Writes a table to the place that its number names.
+    fn set_table(&mut self, place: u32, table: &Table) -> Result<(), KernelError>;
+
+    /// Says which tables the files of a bucket have.
+    fn set_bucket(&mut self, bucket: u32, files: &[u64; FILES_IN_BUCKET]) -> Result<(), KernelError>;
+
+    /// Has the kernel side look again which tables files have.
+    fn set_generation(&mut self, generation: u64) -> Result<(), KernelError>;
 }
 
 /// No kernel side at all. Stands in for the real one while that hands over records.

@@ -4,7 +4,8 @@
 //!  kernel ─records─▶ sampler thread ──windows──▶ namer thread ──batches of profiles──▶ each session's sink
 //!                     │ processes, targets,        │ files, kallsyms, perf maps,
 //!                     │ stacks (interned), counts  │ names (interned)
-//!                     └─first sight of a file──▶ opener thread ─open files─┘
+//!                     └─first sight of a file──▶ opener thread ─open files─┤
+//!  kernel ◀─unwind rows──────────────────────────────────── rows thread ◀──┘
 //! ```
 //!
 //! A *session* is one `pyroscope.ebpf`: its rate, interval, targets, sink and account. All sessions share one kernel side.
@@ -29,10 +30,12 @@ pub mod kernel;
 mod namer;
 mod opener;
 pub mod process;
+pub mod rows;
 mod sampler;
 mod session;
 mod stacks;
 pub mod target;
+mod vdso;
 mod window;
 
 pub use abi::{Counter, WalkEnd};

@@ -203,7 +203,7 @@ mod tests {
         let mut proc = Proc::open().unwrap();
         let mut maps = Maps::new(proc.maps(std::process::id()).unwrap());
         let mapping = maps.find(|mapping| mapping.contains(Avma(address))).unwrap();
-        let handle = Some(File::open("/proc/self/exe").unwrap());
+        let handle = Some(Arc::new(File::open("/proc/self/exe").unwrap()));
         let file = OpenedFile { file: 0, path: "/exe".into(), build_id: "".into(), handle, segments: Vec::new() };
         (file, address - mapping.start.0 + mapping.offset.0)
     }

@@ -13,6 +13,7 @@ use inspect::{Avma, Proc};
 
 use crate::aside::{Aside, Asked};
 use crate::namer::NamerEvent;
+use crate::rows::{BuildRequest, RowRequest, Wish};
 
 /// A file as the kernel side tells it from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,7 @@ pub(crate) struct OpenRequest {
     pub(crate) end: u64,
     /// The path within its file system, as far as the kernel told.
     pub(crate) path: Option<String>,
+    pub(crate) wish: Wish,
 }
 
 /// What was learned about a file.
@@ -42,7 +44,7 @@ pub(crate) struct OpenedFile {
     /// In hexadecimal; empty when it has none.
     pub(crate) build_id: Arc<str>,
     /// Open for reading; `None` when it could not be reached in time.
-    pub(crate) handle: Option<std::fs::File>,
+    pub(crate) handle: Option<Arc<std::fs::File>>,
     pub(crate) segments: Vec<CodeSegment>,
 }
 
@@ -60,12 +62,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_LOST: usize = 16;
 
 /// Runs until the requests end.
-pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>) {
+pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>, rows: &Sender<RowRequest>) {
     let mut worker = None;
     let mut lost = 0;
     for request in requests {
         let unreached = OpenedFile::unreached(&request);
-        let pid = request.tgid;
+        let (pid, key, wish) = (request.tgid, request.key, Arc::clone(&request.wish));
         let limit = (lost < MOST_LOST).then_some(PATIENCE);
         let opened = match worker.get_or_insert_with(|| Aside::start("files", open_all)).ask(request, limit) {
             Asked::Answered(opened) => opened,
@@ -77,6 +79,12 @@ pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>) 
                 unreached
             }
         };
+        if let Some(file) = &opened.handle {
+            let request = BuildRequest { key, file: Arc::clone(file), path: opened.path.clone(), wish };
+            if rows.try_send(RowRequest::Build(request)).is_err_and(|error| error.is_full()) {
+                tracing::warn!(path = %opened.path.display(), "too many new files at once; one stays without unwind rows");
+            }
+        }
         if namer.send(NamerEvent::File(opened)).is_err() {
             return;
         }
@@ -123,7 +131,7 @@ fn open(proc: &mut Proc, request: OpenRequest) -> OpenedFile {
                 file: request.file,
                 path: mapped.path,
                 build_id: build_id.map_or_else(|| Arc::from(""), |id| Arc::from(id.to_string())),
-                handle: Some(mapped.file),
+                handle: Some(Arc::new(mapped.file)),
                 segments,
             }
         }

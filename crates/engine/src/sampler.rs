@@ -20,6 +20,7 @@ use crate::kernel::Kernel;
 use crate::namer::{CloseFiles, NamerEvent};
 use crate::opener::OpenRequest;
 use crate::process::{ProcessChange, Subscribers};
+use crate::rows::RowRequest;
 use crate::session::{Matched, OPEN_EVERY, SessionState};
 use crate::window::Window;
 
@@ -61,6 +62,7 @@ impl Sampler {
         commands: Receiver<Command>,
         namer: Sender<NamerEvent>,
         opener: Sender<OpenRequest>,
+        rows: Sender<RowRequest>,
         totals: Totals,
         files: FileCounts,
     ) -> Self {
@@ -68,7 +70,7 @@ impl Sampler {
             kernel,
             commands,
             namer,
-            interner: Interner::new(opener, files),
+            interner: Interner::new(opener, rows, files),
             processes: Processes::new(),
             sessions: BTreeMap::new(),
             subscribers: Subscribers::default(),

@@ -19,6 +19,7 @@
 
 mod cfi;
 pub mod compile;
+mod encode;
 mod pieces;
 pub mod rule;
 pub mod rules;

@@ -11,17 +11,15 @@
 //!
 //! The first row of a span is at place 0: what holds there is known without the span before.
 
-/// Bytes of code that a span covers, as a power of two.
-pub const SPAN_BITS: u32 = 14;
-/// The most rows that a span has. Real code has up to 2,100.
-pub const MOST_ROWS: usize = 4095;
-/// Rows in a line.
-pub const ROWS: usize = 16;
-/// Index entries in a line.
-pub const INDEXES: usize = 32;
+use abi::rows::{LINE_WORDS, ROWS_BITS};
+pub use abi::rows::{Line, SPAN_BITS};
 
-/// A line, in the byte order of the machine.
-pub type Line = [u32; 16];
+/// The most rows that a span has. Real code has up to 2,100.
+pub const MOST_ROWS: usize = (1 << ROWS_BITS) - 1;
+/// Rows in a line.
+pub const ROWS: usize = LINE_WORDS;
+/// Index entries in a line.
+pub const INDEXES: usize = 2 * LINE_WORDS;
 
 /// The row at a place in its span.
 pub fn row(place: u32, rule: u16) -> u32 {

@@ -1,6 +1,6 @@
 //! One step up a stack, as the kernel side makes it.
 
-use crate::rule::{Cfa, Register, Rule, SavedFp, SavedRa};
+use crate::rule::{Cfa, Register, Rule, SIGNAL_ORDER, SavedFp, SavedRa};
 
 /// The registers of a frame, as far as they are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,6 @@ pub trait Memory {
 /// Where the kernel put the interrupted registers, from the stack pointer in the code that returns from a handler: `struct
 /// ucontext` begins there, and its `uc_mcontext` is 40 bytes into it. Source: linux/arch/x86/include/uapi/asm/sigcontext.h.
 const SIGNAL_CONTEXT: u64 = 40;
-/// In that order: r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, then the instruction pointer.
-const SIGNAL_ORDER: [u8; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7];
 
 impl Registers {
     /// The value of a register.

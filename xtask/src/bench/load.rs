@@ -16,6 +16,8 @@ use super::Folders;
 pub(super) enum Kind {
     /// A recursion of this depth on each CPU, with frame pointers, under main and above a leaf.
     Recursion(u32),
+    /// The same without frame pointers.
+    BareRecursion(u32),
     /// `make -j2` of a C++ tree beside pgbench: most stacks are new.
     Build,
 }
@@ -24,6 +26,7 @@ impl Kind {
     pub(super) fn name(self) -> String {
         match self {
             Self::Recursion(depth) => format!("two recursions of {depth} frames"),
+            Self::BareRecursion(depth) => format!("two recursions of {depth} frames without frame pointers"),
             Self::Build => "make -j2 of a C++ tree beside pgbench".to_owned(),
         }
     }
@@ -38,9 +41,10 @@ pub(super) struct Load {
 impl Load {
     pub(super) fn start(kind: Kind, folders: &Folders) -> anyhow::Result<Self> {
         match kind {
-            Kind::Recursion(depth) => {
+            Kind::Recursion(depth) | Kind::BareRecursion(depth) => {
+                let program = if matches!(kind, Kind::Recursion(_)) { "c-recurse" } else { "c-recurse-bare" };
                 let start = || {
-                    let mut command = Command::new(e2e::workload::path("c-recurse"));
+                    let mut command = Command::new(e2e::workload::path(program));
                     command.args(["--depth", &depth.to_string(), "--seconds", "100000"]);
                     group(&mut command)
                 };

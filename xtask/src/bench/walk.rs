@@ -20,43 +20,56 @@ const DEPTHS: [u32; 3] = [3, 30, 180];
 pub(super) fn run(options: &Options, folders: &Folders, results: &mut Results) -> anyhow::Result<()> {
     let _statistics = Statistics::on()?;
     for depth in DEPTHS {
-        let (mut ratios, mut floors, mut ours, mut complete) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for pair in 0..options.pairs {
-            let load = Load::start(Kind::Recursion(depth), folders)?;
-            sleep(Duration::from_secs(1));
-            // Neither is always the one that comes first.
-            let (floor, mine) = if pair % 2 == 0 {
-                let floor = floor(options, folders)?;
-                (floor, pyrope(options)?)
-            } else {
-                let mine = pyrope(options)?;
-                (floor(options, folders)?, mine)
-            };
-            drop(load);
-            ratios.push(mine.microseconds / floor);
-            floors.push(floor);
-            ours.push(mine.microseconds);
-            complete.push(mine.complete * 100.0);
-        }
-        results.add("walk", &format!("{depth} frames, pyrope / floor"), Summary::of(ratios));
-        results.add("walk", &format!("{depth} frames, µs a sample, pyrope"), Summary::of(ours));
-        results.add("walk", &format!("{depth} frames, µs a sample, floor"), Summary::of(floors));
-        results.add("walk", &format!("{depth} frames, % of stacks that lead to main"), Summary::of(complete));
+        compare(Kind::Recursion(depth), depth, options, folders, results)?;
+        compare(Kind::BareRecursion(depth), depth, options, folders, results)?;
     }
     Ok(())
 }
 
+/// Pairs of the floor on a recursion with frame pointers, which is all that it can walk, and of pyrope on `kind`.
+fn compare(kind: Kind, depth: u32, options: &Options, folders: &Folders, results: &mut Results) -> anyhow::Result<()> {
+    let (mut ratios, mut floors, mut ours, mut complete) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let program = if matches!(kind, Kind::Recursion(_)) { "c-recurse" } else { "c-recurse-bare" };
+    for pair in 0..options.pairs {
+        let under = |kind, measure: &mut dyn FnMut() -> anyhow::Result<()>| {
+            let _load = Load::start(kind, folders)?;
+            sleep(Duration::from_secs(1));
+            measure()
+        };
+        let (mut floor_us, mut mine) = (0.0, Measured::default());
+        // Neither is always the one that comes first.
+        for turn in [pair, pair + 1] {
+            if turn % 2 == 0 {
+                under(Kind::Recursion(depth), &mut || floor(options, folders).map(|us| floor_us = us))?;
+            } else {
+                under(kind, &mut || pyrope(options, program).map(|measured| mine = measured))?;
+            }
+        }
+        ratios.push(mine.microseconds / floor_us);
+        floors.push(floor_us);
+        ours.push(mine.microseconds);
+        complete.push(mine.complete * 100.0);
+    }
+    let bare = if program == "c-recurse" { "" } else { " without frame pointers" };
+    results.add("walk", &format!("{depth} frames{bare}, pyrope / floor"), Summary::of(ratios));
+    results.add("walk", &format!("{depth} frames{bare}, µs a sample, pyrope"), Summary::of(ours));
+    results.add("walk", &format!("{depth} frames{bare}, µs a sample, floor"), Summary::of(floors));
+    results.add("walk", &format!("{depth} frames{bare}, % of stacks that lead to main"), Summary::of(complete));
+    Ok(())
+}
+
+#[derive(Default)]
 struct Measured {
     microseconds: f64,
     complete: f64,
 }
 
 /// From its start to its end: the run time of all programs over the delivered samples.
-fn pyrope(options: &Options) -> anyhow::Result<Measured> {
+fn pyrope(options: &Options, program: &str) -> anyhow::Result<Measured> {
     let baseline = Baseline::now()?;
     let agent = Agent::with(None, &[], &[]);
     sleep(options.window);
-    let graph = FlameGraph::ask(&agent.address, r#"{service_name="c-recurse"}"#, 3600)?;
+    let graph = FlameGraph::ask(&agent.address, &format!(r#"{{service_name="{program}"}}"#), 3600)?;
     // Programs are gone with the agent: this comes right before the end.
     let used = baseline.used()?;
     let (status, log) = agent.stop();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use abi::WalkEnd;
 use e2e::peer::share_with;
 
 use super::answers::Answers;
@@ -110,8 +111,8 @@ impl Verdict {
     fn walks(&mut self, answers: &Answers) {
         let ends: Vec<_> = answers.labelled("pyrope_ebpf_walks_total", "end").filter(|(_, count)| *count > 0).collect();
         let all: u64 = ends.iter().map(|(_, count)| count).sum();
-        let complete: u64 =
-            ends.iter().filter(|(end, _)| ["none", "root", "chain"].contains(end)).map(|(_, n)| n).sum();
+        let complete = |name: &str| WalkEnd::ALL.iter().any(|end| end.name() == name && end.complete());
+        let complete: u64 = ends.iter().filter(|(end, _)| complete(end)).map(|(_, count)| count).sum();
         let share = complete as f64 / all.max(1) as f64;
         let each: Vec<_> = ends.iter().map(|(end, count)| format!("{end} {count}")).collect();
         let fact = format!("{:.1} % of the walks complete: {}", share * 100.0, each.join(", "));

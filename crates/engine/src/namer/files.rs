@@ -40,7 +40,7 @@ impl Files {
         let file = SeenFile {
             name: Arc::from(path.strip_suffix(" (deleted)").unwrap_or(&path)),
             build_id: opened.build_id,
-            handle: opened.handle.map(Arc::new),
+            handle: opened.handle,
             segments: opened.segments,
         };
         self.seen.insert(number, file);

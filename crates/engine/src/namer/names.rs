@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
+use crate::vdso;
 use elf::{BuildId, FileOffset};
-use inspect::{Avma, Proc, ProcessKey};
+use inspect::ProcessKey;
 use symbolize::Symbols;
 
 use super::files::SeenFile;
@@ -53,7 +54,8 @@ impl Names {
 
     /// The function at this offset of the vDSO, which is the same for every process.
     pub(crate) fn vdso(&mut self, offset: u64) -> Option<Found> {
-        let symbols = self.vdso.get_or_insert_with(own_vdso).as_ref()?;
+        let open = || Symbols::open(vdso::own_image()?).ok().map(|(symbols, _)| symbols);
+        let symbols = self.vdso.get_or_insert_with(open).as_ref()?;
         found(symbols.lookup(FileOffset(offset))?)
     }
 
@@ -118,16 +120,4 @@ fn open(file: &SeenFile) -> Option<Symbols<Arc<File>>> {
 fn debug_file(id: &str) -> Option<Arc<File>> {
     let (first, rest) = id.split_at_checked(2)?;
     File::open(format!("/usr/lib/debug/.build-id/{first}/{rest}.debug")).ok().map(Arc::new)
-}
-
-/// The symbols of our own vDSO: the kernel maps the same image everywhere.
-fn own_vdso() -> Option<Symbols<Vec<u8>>> {
-    let mut proc = Proc::open().ok()?;
-    let own = std::process::id();
-    let maps = inspect::maps::Maps::new(proc.maps(own).ok()?);
-    let (start, end) = maps.filter(inspect::Mapping::is_vdso).map(|mapping| (mapping.start, mapping.end)).next()?;
-    let mut image = vec![0; usize::try_from(end.0 - start.0).ok()?.min(1 << 20)];
-    let read = inspect::memory::read(own, Avma(start.0), &mut image).ok()?;
-    image.truncate(read);
-    Symbols::open(image).ok().map(|(symbols, _)| symbols)
 }

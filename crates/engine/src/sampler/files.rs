@@ -5,9 +5,11 @@
 //! number and is opened again through a process that has it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::files::Closed;
 use crate::opener::FileKey;
+use crate::rows::Wish;
 
 /// A file that no interval held for this many turns is forgotten. A turn is a minute.
 const KEPT_TURNS: u32 = 10;
@@ -18,6 +20,7 @@ struct Seen {
     used: u32,
     /// How many intervals held it, as far as they have ended.
     intervals: u32,
+    wish: Wish,
 }
 
 /// The files that have a number: at most as many as may be open.
@@ -40,16 +43,22 @@ impl FileTable {
         self.by_key.get(key).map(|seen| seen.number)
     }
 
+    /// The same for a file that is sampled now, and whether its unwind rows are to be asked for.
+    pub(crate) fn sampled(&self, key: &FileKey, now: u32) -> Option<(u64, bool)> {
+        self.by_key.get(key).map(|seen| (seen.number, seen.wish.sampled(now)))
+    }
+
     /// Gives a file a number, if there is room.
-    pub(crate) fn add(&mut self, key: FileKey) -> Option<u64> {
+    pub(crate) fn add(&mut self, key: FileKey) -> Option<(u64, Wish)> {
         if self.by_key.len() >= self.most {
             return None;
         }
         let number = self.next;
         self.next += 1;
-        self.by_key.insert(key, Seen { number, used: self.turn, intervals: 0 });
+        let wish = Wish::default();
+        self.by_key.insert(key, Seen { number, used: self.turn, intervals: 0, wish: Arc::clone(&wish) });
         self.key_of.insert(number, key);
-        Some(number)
+        Some((number, wish))
     }
 
     /// Takes a number back that nothing has yet.
@@ -59,13 +68,13 @@ impl FileTable {
         }
     }
 
-    /// An interval holds a frame of this file; `over` if it has ended.
-    pub(crate) fn mark(&mut self, number: u64, over: bool) {
-        let seen = self.key_of.get(&number).and_then(|key| self.by_key.get_mut(key));
-        if let Some(seen) = seen {
-            seen.used = self.turn;
-            seen.intervals = seen.intervals.saturating_add(u32::from(over));
-        }
+    /// An interval holds a frame of this file; `over` if it has ended. Gives the file if its unwind rows are to be asked for.
+    pub(crate) fn mark(&mut self, number: u64, over: bool, now: u32) -> Option<FileKey> {
+        let key = self.key_of.get(&number)?;
+        let seen = self.by_key.get_mut(key)?;
+        seen.used = self.turn;
+        seen.intervals = seen.intervals.saturating_add(u32::from(over));
+        seen.wish.sampled(now).then_some(*key)
     }
 
     /// A minute is over.
@@ -108,6 +117,11 @@ mod tests {
         FileKey { ino, dev: 1, version: 0 }
     }
 
+    /// The number that a file gets.
+    fn add(table: &mut FileTable, ino: u64) -> Option<u64> {
+        table.add(key(ino)).map(|(number, _)| number)
+    }
+
     fn forget_all(table: &mut FileTable) -> Vec<(u64, Closed)> {
         let mut forgotten = table.to_forget();
         forgotten.sort_unstable_by_key(|(number, _)| *number);
@@ -120,35 +134,35 @@ mod tests {
     #[test]
     fn a_file_that_no_interval_holds_is_forgotten_and_comes_back_as_another() {
         let mut table = FileTable::new(100);
-        let (used, unused) = (table.add(key(1)).unwrap(), table.add(key(2)).unwrap());
+        let (used, unused) = (add(&mut table, 1).unwrap(), add(&mut table, 2).unwrap());
         for _ in 0..KEPT_TURNS {
             assert_eq!(forget_all(&mut table), []);
             table.next_turn();
-            table.mark(used, true);
+            _ = table.mark(used, true, 0);
         }
         assert_eq!(forget_all(&mut table), [(unused, Closed::Unused)]);
         assert_eq!((table.number(&key(1)), table.number(&key(2))), (Some(used), None));
-        assert_eq!(table.add(key(2)), Some(2), "a number is never used again");
+        assert_eq!(add(&mut table, 2), Some(2), "a number is never used again");
     }
 
     #[test]
     fn when_room_is_short_the_longest_unused_go_and_what_many_intervals_held_stays() {
         let mut table = FileTable::new(8);
         for ino in 0..5 {
-            table.add(key(ino)).unwrap();
+            add(&mut table, ino).unwrap();
         }
         // The first is in every interval; the next two were in none for a turn.
-        table.mark(0, true);
-        table.mark(0, true);
+        _ = table.mark(0, true, 0);
+        _ = table.mark(0, true, 0);
         table.next_turn();
         for number in [0, 3, 4] {
-            table.mark(number, false);
+            _ = table.mark(number, false, 0);
         }
         assert_eq!(forget_all(&mut table), [], "there is room");
-        table.add(key(5)).unwrap();
+        add(&mut table, 5).unwrap();
         assert_eq!(forget_all(&mut table), [(1, Closed::Limit), (2, Closed::Limit)]);
         for ino in 6..8 {
-            table.add(key(ino)).unwrap();
+            add(&mut table, ino).unwrap();
         }
         assert_eq!(forget_all(&mut table), [(3, Closed::Limit), (4, Closed::Limit)], "all in use: the oldest but one");
         assert_eq!(table.number(&key(0)), Some(0));
@@ -157,10 +171,10 @@ mod tests {
     #[test]
     fn there_are_never_more_files_than_room() {
         let mut table = FileTable::new(4);
-        let numbers: Vec<_> = (0..6).map(|ino| table.add(key(ino))).collect();
+        let numbers: Vec<_> = (0..6).map(|ino| add(&mut table, ino)).collect();
         assert_eq!(numbers, [Some(0), Some(1), Some(2), Some(3), None, None]);
         table.withdraw(&key(3));
-        assert_eq!(table.add(key(9)), Some(4));
+        assert_eq!(add(&mut table, 9), Some(4));
         assert_eq!((table.by_key.len(), table.key_of.len()), (4, 4));
     }
 }

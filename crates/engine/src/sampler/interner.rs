@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use abi::{FilePath, Mapping, SampleRecord, mapping_flag, sample_flag};
+use abi::{ADDRESS_EXACT, FilePath, Mapping, SampleRecord, mapping_flag, sample_flag};
 use crossbeam_channel::Sender;
 
 use crate::command::SessionId;
 use crate::files::{Closed, FileCounts, Opening, most_open};
 use crate::frame::{Frame, Space, SpaceKind};
 use crate::opener::{FileKey, OpenRequest};
+use crate::rows::RowRequest;
 use crate::session::SessionState;
 use crate::stacks::{Appended, Node, ROOT, Stacks};
 
@@ -32,6 +33,9 @@ pub(crate) struct Interner {
     /// Paths that came before the sample which needs them.
     hints: HashMap<FileKey, String>,
     opener: Sender<OpenRequest>,
+    rows: Sender<RowRequest>,
+    /// When the last sample was taken, by the clock of wishes.
+    seconds: u32,
     /// Frames, nodes and processes that the namer knows.
     known: (usize, usize),
     known_processes: usize,
@@ -41,7 +45,7 @@ pub(crate) struct Interner {
 }
 
 impl Interner {
-    pub(crate) fn new(opener: Sender<OpenRequest>, counts: FileCounts) -> Self {
+    pub(crate) fn new(opener: Sender<OpenRequest>, rows: Sender<RowRequest>, counts: FileCounts) -> Self {
         Self {
             stacks: Stacks::new(),
             recent: vec![(0, ROOT); RECENT],
@@ -49,6 +53,8 @@ impl Interner {
             counts,
             hints: HashMap::new(),
             opener,
+            rows,
+            seconds: 0,
             known: (0, 0),
             known_processes: 0,
             restarted: true,
@@ -76,6 +82,7 @@ impl Interner {
         if self.recent[slot].0 == hash {
             return self.recent[slot].1;
         }
+        self.seconds = (record.head.ktime / 1_000_000_000) as u32;
         let node = self.build(record, process);
         self.recent[slot] = (hash, node);
         node
@@ -91,7 +98,8 @@ impl Interner {
         let mut last = 0;
         for (depth, address) in record.user.iter().enumerate().rev() {
             // A return address may be the first of another function: its call is the byte before.
-            let address = address.wrapping_sub(u64::from(depth > 0 || in_syscall));
+            let returned = if depth > 0 { address & ADDRESS_EXACT == 0 } else { in_syscall };
+            let address = (address & !ADDRESS_EXACT).wrapping_sub(u64::from(returned));
             let inside = |mapping: &Mapping| (mapping.start..mapping.end).contains(&address);
             if !record.mappings.get(last).is_some_and(inside) {
                 last = record.mappings.iter().position(inside).unwrap_or(usize::MAX);
@@ -119,19 +127,28 @@ impl Interner {
             return Space::process(process);
         }
         let key = FileKey { ino: mapping.ino, dev: mapping.dev, version: mapping.version };
-        if let Some(file) = self.files.number(&key) {
+        if let Some((file, ask)) = self.files.sampled(&key, self.seconds) {
+            if ask {
+                self.ask_for_rows(key);
+            }
             return Space::file(file);
         }
         // Without room, and with a full queue, there is a storm of new files: this one stays without names until it is
         // seen again.
-        let Some(file) = self.files.add(key) else { return self.not_asked(tgid, process) };
+        let Some((file, wish)) = self.files.add(key) else { return self.not_asked(tgid, process) };
         let path = self.hints.remove(&key);
-        let request = OpenRequest { file, key, tgid, start: mapping.start, end: mapping.end, path };
+        let request = OpenRequest { file, key, tgid, start: mapping.start, end: mapping.end, path, wish };
         if self.opener.try_send(request).is_err() {
             self.files.withdraw(&key);
             return self.not_asked(tgid, process);
         }
         Space::file(file)
+    }
+
+    /// The rows of this file made room for others and are needed again.
+    fn ask_for_rows(&self, key: FileKey) {
+        // The thread is behind, or there is none: the file is asked about again when its rows are gone again.
+        _ = self.rows.try_send(RowRequest::Again(key));
     }
 
     fn not_asked(&mut self, tgid: u32, process: u32) -> Space {
@@ -147,14 +164,18 @@ impl Interner {
 
     /// These stacks are in an interval; `over` if it has ended. Their files are in use.
     pub(crate) fn mark_files(&mut self, stacks: impl Iterator<Item = Node>, over: bool) {
-        let mut last = None;
+        let (mut last, mut gone) = (None, Vec::new());
         for frame in self.stacks.frames_of(stacks) {
             if last != Some(frame.space)
                 && let SpaceKind::File(number) = frame.space.kind()
+                && let Some(key) = self.files.mark(number, over, self.seconds)
             {
-                self.files.mark(number, over);
+                gone.push(key);
             }
             last = Some(frame.space);
+        }
+        for key in gone {
+            self.ask_for_rows(key);
         }
     }
 

@@ -1,0 +1,291 @@
+//! Builds the unwind rows of the files that samples lie in, and writes them into the kernel.
+//!
+//! ```text
+//! opener ─BuildRequest─▶ rows thread: unwind::compile ──spans──▶ Tables ──▶ trait RowMaps
+//!                                          └─ rules, each once
+//! ```
+
+mod extents;
+mod tables;
+mod wish;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use abi::rows::{Line, MAX_RULES};
+use crossbeam_channel::Receiver;
+use elf::{Elf, ReadAt};
+use unwind::{Output, Rule, Rules, Summary};
+
+use self::tables::{Draft, Tables};
+pub(crate) use self::wish::Wish;
+use self::wish::{State, seconds};
+use crate::kernel::{KernelError, RowMaps};
+use crate::opener::FileKey;
+use crate::vdso;
+
+/// Lines that are written into the kernel at once: 64 KiB.
+const PORTION: usize = 1024;
+
+/// Rows that found no room are not asked for again before so many seconds.
+const PAUSE: u32 = 10;
+/// When more files are known than this, those that are closed are forgotten.
+const MOST_KNOWN: usize = 8192;
+
+/// What others ask of the thread.
+#[derive(Debug)]
+pub(crate) enum RowRequest {
+    /// The rows of a file that was opened.
+    Build(BuildRequest),
+    /// Those of a file that had rows, or asked for them.
+    Again(FileKey),
+}
+
+/// Asks for the rows of a file.
+#[derive(Debug)]
+pub(crate) struct BuildRequest {
+    pub(crate) key: FileKey,
+    pub(crate) file: Arc<File>,
+    pub(crate) path: PathBuf,
+    pub(crate) wish: Wish,
+}
+
+/// A file that was asked about. Others keep it open, as long as samples lie in it.
+struct Known {
+    file: Weak<File>,
+    path: PathBuf,
+    wish: Wish,
+}
+
+/// Counts of unwind rows, shared with whoever shows them.
+#[derive(Clone, Debug, Default)]
+pub struct RowCounts(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    built: AtomicU64,
+    rows: AtomicU64,
+    nanoseconds: AtomicU64,
+    refused: AtomicU64,
+    evicted: AtomicU64,
+    malformed: AtomicU64,
+    tables: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl RowCounts {
+    /// Files whose rows were built.
+    pub fn built(&self) -> u64 {
+        self.0.built.load(Relaxed)
+    }
+
+    /// Rows that were built.
+    pub fn rows(&self) -> u64 {
+        self.0.rows.load(Relaxed)
+    }
+
+    /// Nanoseconds that building took.
+    pub fn nanoseconds(&self) -> u64 {
+        self.0.nanoseconds.load(Relaxed)
+    }
+
+    /// Times that the rows of a file found no room.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Relaxed)
+    }
+
+    /// Tables that had to make room for others.
+    pub fn evicted(&self) -> u64 {
+        self.0.evicted.load(Relaxed)
+    }
+
+    /// Entries of unwind tables that could not be read, or only in part.
+    pub fn malformed(&self) -> u64 {
+        self.0.malformed.load(Relaxed)
+    }
+
+    /// Files that have a table now.
+    pub fn tables(&self) -> u64 {
+        self.0.tables.load(Relaxed)
+    }
+
+    /// Bytes of rows that the kernel holds now.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes.load(Relaxed)
+    }
+}
+
+/// Runs until the requests end.
+pub(crate) fn run(requests: &Receiver<RowRequest>, maps: Box<dyn RowMaps>, counts: RowCounts) {
+    let mut builder = match Builder::begin(maps, counts) {
+        Ok(builder) => builder,
+        Err(error) => {
+            tracing::error!(%error, "no unwind rows can be written; stacks are walked by frame pointers alone");
+            return;
+        }
+    };
+    builder.build_vdso();
+    for request in requests {
+        match request {
+            RowRequest::Build(request) => builder.build(request),
+            RowRequest::Again(key) => builder.build_again(&key),
+        }
+    }
+}
+
+struct Builder {
+    tables: Tables,
+    rules: Rules,
+    rules_written: usize,
+    /// The rule of files that have no unwind tables.
+    frame_pointer: u16,
+    known: HashMap<FileKey, Known>,
+    counts: RowCounts,
+}
+
+impl Builder {
+    fn begin(maps: Box<dyn RowMaps>, counts: RowCounts) -> Result<Self, KernelError> {
+        let mut rules = Rules::default();
+        let frame_pointer = rules.number(Rule::FramePointer);
+        let tables = Tables::new(maps);
+        let mut builder = Self { tables, rules, rules_written: 0, frame_pointer, known: HashMap::new(), counts };
+        builder.write_rules()?;
+        Ok(builder)
+    }
+
+    fn build(&mut self, request: BuildRequest) {
+        let BuildRequest { key, file, path, wish } = request;
+        if !self.tables.renew(&key, &wish) {
+            self.try_build(key, &file, &path, &wish);
+        }
+        if self.known.len() >= MOST_KNOWN {
+            self.known.retain(|_, known| known.file.strong_count() > 0);
+        }
+        self.known.insert(key, Known { file: Arc::downgrade(&file), path, wish });
+    }
+
+    fn build_again(&mut self, key: &FileKey) {
+        let Some(known) = self.known.remove(key) else { return };
+        // One that is closed is opened again, and asked for by that, when it is sampled again.
+        let Some(file) = known.file.upgrade() else { return };
+        self.try_build(*key, &file, &known.path, &known.wish);
+        self.known.insert(*key, known);
+    }
+
+    fn try_build(&mut self, key: FileKey, file: &File, path: &Path, wish: &Wish) {
+        let begin = Instant::now();
+        let path = path.display();
+        match self.build_file(key, file, Arc::clone(wish)) {
+            Ok(Some(summary)) => {
+                let took = begin.elapsed();
+                tracing::debug!(%path, rows = summary.rows, malformed = summary.malformed, ?took, "unwind rows built");
+                self.count(&summary, took.as_nanos() as u64);
+            }
+            Ok(None) => {
+                self.counts.0.refused.fetch_add(1, Relaxed);
+                wish.ask_from(seconds() + PAUSE);
+                tracing::debug!(%path, "no room for unwind rows: those of other files are in use");
+            }
+            Err(error) => tracing::warn!(%path, %error, "the unwind rows of a file cannot be written"),
+        }
+    }
+
+    fn build_vdso(&mut self) {
+        let Some(image) = vdso::own_image() else { return };
+        let key = FileKey { ino: 0, dev: 0, version: 0 };
+        if let Err(error) = self.build_file(key, &image[..], State::always()) {
+            tracing::warn!(%error, "the unwind rows of the vDSO cannot be written");
+        }
+    }
+
+    /// `None` if there is no room.
+    fn build_file<R: ReadAt + Clone>(
+        &mut self,
+        key: FileKey,
+        file: R,
+        wish: Wish,
+    ) -> Result<Option<Summary>, KernelError> {
+        let mut writer = Writer::new(&mut self.tables);
+        let summary = match Elf::parse(file) {
+            Ok((elf, _)) => unwind::compile(&elf, &mut self.rules, &mut writer),
+            // Code in another format, or none; its writers may have kept frame pointers.
+            Err(_) => Summary::default(),
+        };
+        let Some(draft) = writer.finish()? else { return Ok(None) };
+        self.write_rules()?;
+        let otherwise = if summary.rows == 0 { self.frame_pointer } else { 0 };
+        Ok(self.tables.publish(key, wish, draft, otherwise)?.then_some(summary))
+    }
+
+    /// Writes the rules that are new.
+    fn write_rules(&mut self) -> Result<(), KernelError> {
+        let new = &self.rules.list()[self.rules_written..];
+        if new.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<_> = new.iter().map(|rule| abi::rows::Rule::from(*rule)).collect();
+        self.tables.maps().set_rules(self.rules_written as u32, &new)?;
+        self.rules_written += new.len();
+        Ok(())
+    }
+
+    fn count(&self, summary: &Summary, nanoseconds: u64) {
+        let counts = &self.counts.0;
+        counts.built.fetch_add(1, Relaxed);
+        counts.rows.fetch_add(summary.rows, Relaxed);
+        counts.malformed.fetch_add(summary.malformed, Relaxed);
+        counts.nanoseconds.fetch_add(nanoseconds, Relaxed);
+        counts.evicted.store(self.tables.evicted, Relaxed);
+        counts.tables.store(self.tables.len() as u64, Relaxed);
+        counts.bytes.store(u64::from(self.tables.lines_used()) * size_of::<Line>() as u64, Relaxed);
+    }
+}
+
+/// Gathers spans to portions.
+struct Writer<'a> {
+    tables: &'a mut Tables,
+    draft: Draft,
+    spans: Vec<(u64, usize, usize)>,
+    lines: Vec<Line>,
+    /// Whether there was room so far.
+    result: Result<bool, KernelError>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(tables: &'a mut Tables) -> Self {
+        Self { tables, draft: Draft::default(), spans: Vec::new(), lines: Vec::new(), result: Ok(true) }
+    }
+
+    fn flush(&mut self) {
+        if matches!(self.result, Ok(true)) && !self.spans.is_empty() {
+            self.result = self.tables.add(&mut self.draft, &self.spans, &self.lines);
+        }
+        self.spans.clear();
+        self.lines.clear();
+    }
+
+    /// `None` if there was no room.
+    fn finish(mut self) -> Result<Option<Draft>, KernelError> {
+        self.flush();
+        if !matches!(self.result, Ok(true)) {
+            self.tables.discard(&self.draft);
+        }
+        Ok(self.result?.then_some(self.draft))
+    }
+}
+
+impl Output for Writer<'_> {
+    fn span(&mut self, number: u64, rows: usize, lines: &[Line]) {
+        if self.lines.len() + lines.len() > PORTION {
+            self.flush();
+        }
+        self.spans.push((number, rows, lines.len()));
+        self.lines.extend_from_slice(lines);
+    }
+}
+
+const _: () = assert!(MAX_RULES == 1 << 16, "the numbers of rules have 16 bits");

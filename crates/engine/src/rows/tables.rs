@@ -1,0 +1,225 @@
+//! The tables in the kernel: which file has which, where its rows lie, and who makes room.
+
+use std::collections::{HashMap, VecDeque};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use abi::rows::{
+    FILE_BUCKETS, FILES_IN_BUCKET, LINE_WORDS, Line, ROWS_BITS, TABLE_BITS, TABLE_NUMBER_BITS, Table, file_bucket,
+    file_tag, file_word,
+};
+
+use super::extents::Extents;
+use super::wish::{Wish, seconds};
+use crate::kernel::{KernelError, RowMaps};
+use crate::opener::FileKey;
+
+/// How long a sample may take that looked a table up before it was withdrawn: then what it held is free.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// A file that was sampled so lately, in seconds, keeps its rows: who asks for room goes without.
+const HOT: u32 = 10;
+
+/// The rows of a file on their way into the kernel.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    /// Runs of lines.
+    lines: Vec<(u32, u32)>,
+    /// Pointers of spans, from the first on.
+    pointers: Vec<u32>,
+    first_span: Option<u32>,
+}
+
+/// A file that has a table.
+struct Held {
+    number: u32,
+    lines: Vec<(u32, u32)>,
+    pointers: (u32, u32),
+    wish: Wish,
+}
+
+/// Elements that a sample may still look at.
+struct Retired {
+    since: Instant,
+    place: u32,
+    lines: Vec<(u32, u32)>,
+    pointers: (u32, u32),
+}
+
+pub(super) struct Tables {
+    maps: Box<dyn RowMaps>,
+    lines: Extents,
+    pointers: Extents,
+    places: Extents,
+    /// How often each place was used, which is the upper part of the next number there.
+    turns: Vec<u32>,
+    buckets: Vec<[u64; FILES_IN_BUCKET]>,
+    held: HashMap<FileKey, Held>,
+    retired: VecDeque<Retired>,
+    generation: u64,
+    /// Tables that had to make room.
+    pub(super) evicted: u64,
+}
+
+impl Tables {
+    pub(super) fn new(maps: Box<dyn RowMaps>) -> Self {
+        let (lines, pointers) = (Extents::new(maps.lines()), Extents::new(maps.pointer_lines()));
+        let mut places = Extents::new(1 << TABLE_BITS);
+        // Number 0 is none.
+        _ = places.take(1);
+        Self {
+            maps,
+            lines,
+            pointers,
+            places,
+            turns: vec![0; 1 << TABLE_BITS],
+            buckets: vec![[0; FILES_IN_BUCKET]; FILE_BUCKETS as usize],
+            held: HashMap::new(),
+            retired: VecDeque::new(),
+            generation: 0,
+            evicted: 0,
+        }
+    }
+
+    pub(super) fn maps(&mut self) -> &mut dyn RowMaps {
+        &mut *self.maps
+    }
+
+    /// How many files have a table.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Lines that hold rows.
+    pub(super) fn lines_used(&self) -> u32 {
+        self.maps.lines() - self.lines.left()
+    }
+
+    /// True for a file that has one; who samples it tells by this from now on.
+    pub(super) fn renew(&mut self, key: &FileKey, wish: &Wish) -> bool {
+        self.held.get_mut(key).map(|held| held.wish = Wish::clone(wish)).is_some()
+    }
+
+    /// Writes the lines of some spans, each with its number, its rows and its lines. False if there is no room.
+    pub(super) fn add(
+        &mut self,
+        draft: &mut Draft,
+        spans: &[(u64, usize, usize)],
+        lines: &[Line],
+    ) -> Result<bool, KernelError> {
+        let Some(mut next) = self.room(lines.len() as u32, |tables| &mut tables.lines) else { return Ok(false) };
+        draft.lines.push((next, lines.len() as u32));
+        self.maps.set_lines(next, lines)?;
+        for (number, rows, lines) in spans {
+            let Ok(number) = u32::try_from(*number) else { continue };
+            let at = (number - *draft.first_span.get_or_insert(number)) as usize;
+            draft.pointers.resize(at, 0);
+            draft.pointers.push(next << ROWS_BITS | *rows as u32);
+            next += *lines as u32;
+        }
+        Ok(true)
+    }
+
+    /// Gives back what a draft took.
+    pub(super) fn discard(&mut self, draft: &Draft) {
+        self.give_back(&draft.lines, (0, 0), None);
+    }
+
+    /// Makes a draft the table of a file. The rules that its rows name are written by now. False if there is no room.
+    pub(super) fn publish(
+        &mut self,
+        key: FileKey,
+        wish: Wish,
+        mut draft: Draft,
+        otherwise: u16,
+    ) -> Result<bool, KernelError> {
+        let spans = draft.pointers.len();
+        draft.pointers.resize(spans.next_multiple_of(LINE_WORDS), 0);
+        let count = (draft.pointers.len() / LINE_WORDS) as u32;
+        let pointers = self.room(count, |tables| &mut tables.pointers);
+        let place = self.room(1, |tables| &mut tables.places);
+        let (Some(pointers), Some(place)) = (pointers, place) else {
+            self.give_back(&draft.lines, (pointers.unwrap_or(0), pointers.map_or(0, |_| count)), place);
+            return Ok(false);
+        };
+        self.maps.set_pointers(pointers, draft.pointers.as_chunks().0)?;
+        let turn = &mut self.turns[place as usize];
+        let number = (*turn << TABLE_BITS | place) & ((1 << TABLE_NUMBER_BITS) - 1);
+        *turn += 1;
+        let table = Table {
+            number,
+            base: pointers * LINE_WORDS as u32,
+            first_span: draft.first_span.unwrap_or(0),
+            spans: spans as u32,
+            otherwise: otherwise.into(),
+            pad: 0,
+        };
+        self.maps.set_table(place, &table)?;
+        self.held.insert(key, Held { number, lines: draft.lines, pointers: (pointers, count), wish });
+        self.point(&key, number)?;
+        Ok(true)
+    }
+
+    /// Withdraws the table of the file that was sampled longest ago; false if all were just now.
+    fn evict(&mut self) -> bool {
+        let now = seconds();
+        let cold = self.held.iter().filter(|(_, held)| held.wish.last_sampled().saturating_add(HOT) <= now);
+        let oldest = cold.min_by_key(|(_, held)| held.wish.last_sampled()).map(|(key, _)| *key);
+        let Some((key, held)) = oldest.and_then(|key| Some((key, self.held.remove(&key)?))) else { return false };
+        if let Err(error) = self.point(&key, 0) {
+            // The kernel side may go on with the table: it stays as it is.
+            tracing::error!(%error, "cannot withdraw an unwind table");
+            return true;
+        }
+        let place = held.number & ((1 << TABLE_BITS) - 1);
+        let retired = Retired { since: Instant::now(), place, lines: held.lines, pointers: held.pointers };
+        self.retired.push_back(retired);
+        held.wish.ask_from(now);
+        self.evicted += 1;
+        true
+    }
+
+    /// Says which table a file has, 0 for none.
+    fn point(&mut self, key: &FileKey, number: u32) -> Result<(), KernelError> {
+        let tag = file_tag(key.ino, key.dev, key.version);
+        let (index, word) = (file_bucket(tag), file_word(tag, number));
+        let bucket = &mut self.buckets[index as usize];
+        let same = |other: &u64| *other != 0 && (*other ^ word) >> TABLE_NUMBER_BITS == 0;
+        match bucket.iter().position(same).or_else(|| bucket.iter().position(|other| *other == 0)) {
+            Some(at) => bucket[at] = if number == 0 { 0 } else { word },
+            // One in ten thousand files, with as many files as there may be.
+            None => tracing::debug!(ino = key.ino, "no place is left to name the unwind table of a file"),
+        }
+        self.maps.set_bucket(index, bucket)?;
+        self.generation += 1;
+        self.maps.set_generation(self.generation)
+    }
+
+    /// Takes elements, if need be from who had them longest.
+    fn room(&mut self, count: u32, of: impl Fn(&mut Self) -> &mut Extents) -> Option<u32> {
+        if count == 0 {
+            return Some(0);
+        }
+        loop {
+            if let Some(first) = of(self).take(count) {
+                return Some(first);
+            }
+            if let Some(retired) = self.retired.pop_front() {
+                thread::sleep(GRACE.saturating_sub(retired.since.elapsed()));
+                self.give_back(&retired.lines, retired.pointers, Some(retired.place));
+            } else if !self.evict() {
+                return None;
+            }
+        }
+    }
+
+    fn give_back(&mut self, lines: &[(u32, u32)], (pointers, count): (u32, u32), place: Option<u32>) {
+        for (first, count) in lines {
+            self.lines.give_back(*first, *count);
+        }
+        self.pointers.give_back(pointers, count);
+        if let Some(place) = place {
+            self.places.give_back(place, 1);
+        }
+    }
+}
