@@ -18,10 +18,12 @@ use crate::window::Window;
 mod error;
 mod files;
 mod load;
+mod table;
 
 pub(crate) use self::error::FileError;
 use self::files::{beside, file_name};
 pub(crate) use self::files::{first_time, remove_files, set_aside};
+use self::table::{Slot, Table};
 
 /// What a file in the folder turned out to be.
 pub(crate) enum Found {
@@ -35,7 +37,8 @@ pub(crate) enum Found {
 
 /// A file of the store.
 ///
-/// Locks are taken in the order series, dictionary, reader; the writer holds the first two while it appends.
+/// Locks are taken in the order series, dictionary, reader, the store's state; the writer holds the first two while it
+/// appends, for as long as the disk takes. So nobody who holds the state may ask for one of them.
 pub(crate) struct Partition {
     pub(crate) path: PathBuf,
     /// The number in its name.
@@ -50,8 +53,8 @@ pub(crate) struct Partition {
     /// When a query last used it, as a count of queries.
     pub(crate) last_used: AtomicU64,
     removed: AtomicBool,
-    series: RwLock<Option<SeriesTable>>,
-    dictionary: RwLock<Option<Dictionary>>,
+    series: Table<SeriesTable>,
+    dictionary: Table<Dictionary>,
     reader: Mutex<Option<Connection>>,
 }
 
@@ -66,9 +69,6 @@ pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// A table that may be in memory, held for writing.
-type Slot<'a, T> = RwLockWriteGuard<'a, Option<T>>;
 
 /// The columns of a window that a query asks for.
 #[derive(Clone, Copy)]
@@ -90,8 +90,8 @@ impl Partition {
             series_count: AtomicU64::new(0),
             last_used: AtomicU64::new(0),
             removed: AtomicBool::new(false),
-            series: RwLock::new(None),
-            dictionary: RwLock::new(None),
+            series: Table::new(SeriesTable::heap),
+            dictionary: Table::new(Dictionary::heap),
             reader: Mutex::new(None),
         }
     }
@@ -109,8 +109,8 @@ impl Partition {
             remove_files(&path);
         }
         let partition = Self::new(path, time);
-        *write(&partition.series) = Some(SeriesTable::default());
-        *write(&partition.dictionary) = Some(Dictionary::new());
+        *partition.series.write() = Some(SeriesTable::default());
+        *partition.dictionary.write() = Some(Dictionary::new());
         let connection = made?;
         partition.measure();
         Ok((partition, connection))
@@ -241,41 +241,19 @@ impl Partition {
 
     /// Both tables, loaded, for the writer.
     pub(crate) fn tables_mut(&self) -> Result<(Slot<'_, SeriesTable>, Slot<'_, Dictionary>), FileError> {
-        let mut series = write(&self.series);
-        if series.is_none() {
-            *series = Some(self.load_series()?);
-        }
-        let mut dictionary = write(&self.dictionary);
-        if dictionary.is_none() {
-            *dictionary = Some(self.load_dictionary()?);
-        }
+        let series = self.series.loaded(|| self.load_series())?;
+        let dictionary = self.dictionary.loaded(|| self.load_dictionary())?;
         Ok((series, dictionary))
     }
 
     /// Calls `then` with the series.
     pub(crate) fn with_series<R>(&self, then: impl FnOnce(&SeriesTable) -> R) -> Result<R, FileError> {
-        loop {
-            if let Some(series) = &*read(&self.series) {
-                return Ok(then(series));
-            }
-            let mut series = write(&self.series);
-            if series.is_none() {
-                *series = Some(self.load_series()?);
-            }
-        }
+        self.series.with(|| self.load_series(), then)
     }
 
     /// Calls `then` with the dictionary.
     pub(crate) fn with_dictionary<R>(&self, then: impl FnOnce(&Dictionary) -> R) -> Result<R, FileError> {
-        loop {
-            if let Some(dictionary) = &*read(&self.dictionary) {
-                return Ok(then(dictionary));
-            }
-            let mut dictionary = write(&self.dictionary);
-            if dictionary.is_none() {
-                *dictionary = Some(self.load_dictionary()?);
-            }
-        }
+        self.dictionary.with(|| self.load_dictionary(), then)
     }
 
     /// Calls `each` with the windows up to `last` that may have entries in `range`: the least time of a window, its
@@ -322,22 +300,21 @@ impl Partition {
         result
     }
 
-    /// Bytes that its tables take in memory, about.
+    /// Bytes that its tables take in memory, about. Takes no lock.
     pub(crate) fn heap(&self) -> usize {
-        read(&self.dictionary).as_ref().map_or(0, Dictionary::heap)
-            + read(&self.series).as_ref().map_or(0, |series| 1_000 * series.len())
+        self.dictionary.heap() + self.series.heap()
     }
 
     /// Forgets what is in memory; it is read again when needed.
     pub(crate) fn unload(&self) {
-        *write(&self.series) = None;
-        *write(&self.dictionary) = None;
+        *self.series.write() = None;
+        *self.dictionary.write() = None;
         *lock(&self.reader) = None;
     }
 
     /// Forgets what only the writer needs.
     pub(crate) fn unload_index(&self) {
-        if let Some(dictionary) = &mut *write(&self.dictionary) {
+        if let Some(dictionary) = &mut *self.dictionary.write() {
             dictionary.drop_index();
         }
     }

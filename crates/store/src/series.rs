@@ -73,6 +73,11 @@ impl SeriesTable {
         self.list.len()
     }
 
+    /// Bytes on the heap, about.
+    pub(crate) fn heap(&self) -> usize {
+        1_000 * self.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Series> {
         self.list.iter()
     }

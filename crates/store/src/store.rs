@@ -70,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) limits: RwLock<Limits>,
     /// Taken first of all locks.
     pub(crate) writer: Mutex<Option<Writer>>,
+    /// Taken last of all locks, and never while the disk is waited for.
     pub(crate) state: RwLock<State>,
     pub(crate) counts: Counts,
     /// What went wrong last with writing; cleared by the next success.
@@ -195,11 +196,12 @@ impl Store {
         write(&self.inner.state).open.forget(source);
     }
 
-    /// The state in numbers.
+    /// The state in numbers. Does not wait for a window that is being written.
     pub fn stats(&self) -> Stats {
         let inner = &*self.inner;
-        let state = read(&inner.state);
         let limits = *read(&inner.limits);
+        let message = lock(&inner.message).clone();
+        let state = read(&inner.state);
         let spans = || state.partitions.iter().filter_map(|partition| partition.span());
         let open = state.open.profiles();
         let open_times = || open.iter().map(|profile| profile.time_nanos.div_euclid(1_000_000));
@@ -218,7 +220,7 @@ impl Store {
             dropped_partitions: count(&inner.counts.dropped_partitions),
             damaged_files: count(&inner.counts.damaged_files),
             memory: state.partitions.iter().map(|partition| partition.heap() as u64).sum(),
-            message: lock(&inner.message).clone(),
+            message,
         }
     }
 }
@@ -233,7 +235,8 @@ impl Inner {
         }
         tracing::warn!(path = %self.path.display(), "the folder of the store was removed; it begins anew");
         *writer = None;
-        write(&self.state).partitions.clear();
+        let gone = std::mem::take(&mut write(&self.state).partitions);
+        drop(gone);
         fs::create_dir_all(&self.path)?;
         let file = File::create(self.path.join(LOCK))?;
         file.try_lock().map_err(io::Error::from)?;
@@ -281,4 +284,38 @@ fn find_partitions(folder: &Path, counts: &Counts) -> io::Result<Vec<Arc<Partiti
     }
     partitions.sort_by_key(|partition| partition.first_time);
     Ok(partitions)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use profile::{Labels, ProfileBuilder, ProfileType};
+
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_had_while_a_window_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (max_age, partition) = (Duration::MAX, Duration::from_secs(3600));
+        let config = Config { path: folder.path().into(), max_age, max_bytes: 1 << 30, min_free_bytes: 0, partition };
+        let store = Store::open(config).unwrap();
+        let mut builder = ProfileBuilder::new();
+        builder.add(&[], 7);
+        let profile = Arc::new(builder.finish(Labels::empty(), ProfileType::cpu("process_cpu")));
+        store.append(Interval { source: 1, number: 1 }, &[profile]).unwrap();
+
+        // What the writer holds for as long as the disk takes.
+        let partition = read(&store.inner.state).partitions[0].clone();
+        let tables = partition.tables_mut().unwrap();
+        let (sender, stats) = mpsc::sync_channel(1);
+        let asked = store.clone();
+        let asks = thread::Builder::new().spawn(move || _ = sender.send(asked.stats())).unwrap();
+        let stats = stats.recv_timeout(Duration::from_secs(20)).expect("an answer while the tables are held");
+        assert_eq!((stats.windows, stats.series), (1, 1));
+        assert!(stats.memory > 0);
+        drop(tables);
+        asks.join().unwrap();
+    }
 }
