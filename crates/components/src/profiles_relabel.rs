@@ -98,6 +98,8 @@ impl Component for PyroscopeRelabel {
                 next = args.changed() => next,
             };
         }
+        // Whoever still holds our receiver does not hold through us what comes behind.
+        relabeler.fanout.replace(Vec::new());
         Ok(())
     }
 }

@@ -1,35 +1,31 @@
 //! `pyrope.store`: keeps profiles in the embedded database, for the page.
 
 mod stores;
+mod writer;
 
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use graph::{Component, Context, RunError, State, Updates};
 use lang::decode::{FromBlock, FromValue, IntoValue, Shape};
 use lang::value::{Type, Value, ValueError};
-use profile::Profile;
-use store::{Config, Interval, Stats, Store};
-use tokio::sync::oneshot;
+use store::{Config, Stats, Store};
 
 use crate::metrics::{Metrics, Scope};
-use crate::receiver::{Append, AppendError, Origin, ProfilesReceiver, Receiver};
+use crate::receiver::Receiver;
 
 pub use self::stores::Stores;
+use self::writer::Writer;
 
-/// Windows that wait to be written. A full queue makes the source wait, which has a queue of its own.
-const WAITING: usize = 4;
 /// How much time one file of the database spans.
 const PARTITION: Duration = Duration::from_secs(6 * 3600);
 /// A database file cannot be much smaller.
 const LEAST_BYTES: Bytes = Bytes(1 << 20);
 /// How often a folder is tried that could not be opened.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
-/// How often old data is looked for when nothing is written.
-const MAINTAIN: Duration = Duration::from_secs(60);
+/// How long others may hold on to the receiver of the folder before, once they could have the new one.
+const HAND_OVER: Duration = Duration::from_secs(10);
 
 /// A number of bytes: a number, or text such as `2GiB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,21 +144,20 @@ impl Component for PyropeStore {
         let metrics = cx.service::<Metrics>().unwrap_or_default();
         let mut config = args.current().config(cx.data_path());
         let mut store = open(&stores, &config).await?;
-        let mut before: Option<thread::JoinHandle<()>> = None;
+        let mut before: Option<Writer> = None;
         loop {
-            let (jobs, queue) = mpsc::sync_channel(WAITING);
-            let writer = {
-                let (store, stores, cx) = (store.clone(), Arc::clone(&stores), cx.clone());
-                thread::Builder::new().name("store".into()).spawn(move || write(&store, &stores, &queue, &cx))?
-            };
+            let (writer, receiver) = Writer::start(store.clone(), Arc::clone(&stores), cx.clone())?;
             stores.put(&label, store.clone());
-            let _metrics = metrics_of(&store, &metrics.component(&label, "/"));
-            cx.export(Exports {
-                receiver: Some(Receiver::new(StoreReceiver { id: label.clone(), jobs, stores: Arc::clone(&stores) })),
-            });
+            let scope = metrics_of(&store, &metrics.component(&label, "/"));
+            cx.export(Exports { receiver: Some(receiver) });
             // The store before this one is done when nobody holds its receiver any more.
             if let Some(before) = before.take() {
-                _ = tokio::task::spawn_blocking(move || before.join()).await;
+                tokio::select! {
+                    () = before.ended() => {}
+                    () = cx.cancelled() => {}
+                    () = tokio::time::sleep(HAND_OVER) => {}
+                }
+                before.end().await;
             }
             cx.health(State::Healthy, format!("storing in {}", config.path.display()));
             // Other limits apply at once; another folder is another store, from when it can be opened.
@@ -195,8 +190,9 @@ impl Component for PyropeStore {
             let Some((new, opened)) = moved else {
                 cx.export(Exports::default());
                 stores.remove(&label);
-                drop(store);
-                _ = tokio::task::spawn_blocking(move || writer.join()).await;
+                // The writer is the last to hold the store, but for queries, and closes it.
+                drop((scope, store));
+                writer.end().await;
                 return Ok(());
             };
             (config, store, before) = (new, opened, Some(writer));
@@ -230,119 +226,5 @@ fn metrics_of(store: &Store, scope: &Scope) -> Scope {
     scope.clone()
 }
 
-/// What the writer thread is told.
-enum Job {
-    Append(Option<Origin>, Vec<Arc<Profile>>, oneshot::Sender<Result<(), AppendError>>),
-    Show(Origin, Vec<Arc<Profile>>),
-}
-
-/// Writes until no sender is left.
-fn write(store: &Store, stores: &Stores, queue: &mpsc::Receiver<Job>, cx: &Context<Exports>) {
-    let mut number = 0;
-    let mut failing = false;
-    loop {
-        match queue.recv_timeout(MAINTAIN) {
-            Ok(Job::Append(origin, profiles, done)) => {
-                number += 1;
-                let interval = origin.map_or(Interval { source: 0, number }, interval);
-                let result = store.append(interval, &profiles);
-                if result.is_err() != failing {
-                    failing = result.is_err();
-                    match &result {
-                        Ok(_) => cx.health(State::Healthy, "storing again"),
-                        Err(error) => cx.health(State::Unhealthy, chain(error)),
-                    }
-                }
-                _ = done.send(result.map(|_| ()).map_err(|error| AppendError::Refused(chain(&error))));
-            }
-            Ok(Job::Show(origin, profiles)) => {
-                store.set_open(interval(origin), profiles);
-                stores.shows();
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => store.maintain(),
-            Err(mpsc::RecvTimeoutError::Disconnected) => return,
-        }
-    }
-}
-
-fn interval(origin: Origin) -> Interval {
-    Interval { source: origin.source, number: origin.interval }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}
-
-/// The receiver of a store.
-struct StoreReceiver {
-    id: String,
-    jobs: mpsc::SyncSender<Job>,
-    stores: Arc<Stores>,
-}
-
-fn profiles(append: &Append) -> Vec<Arc<Profile>> {
-    append
-        .profiles()
-        .iter()
-        .map(|outgoing| Arc::new(outgoing.profile().with_labels(stored(outgoing.labels()))))
-        .collect()
-}
-
-/// The labels that are kept: those for the way are not.
-fn stored(labels: &profile::Labels) -> profile::Labels {
-    labels.filter(|name| !name.starts_with("__") || name == "__name__")
-}
-
-impl ProfilesReceiver for StoreReceiver {
-    fn append(&self, append: Append) -> BoxFuture<'_, Result<(), AppendError>> {
-        Box::pin(async move {
-            let (done, answer) = oneshot::channel();
-            let job = Job::Append(append.origin(), profiles(&append), done);
-            let jobs = self.jobs.clone();
-            let sent = tokio::task::spawn_blocking(move || jobs.send(job).is_ok()).await;
-            let gone = || AppendError::Exited(self.id.clone());
-            if !sent.unwrap_or(false) {
-                return Err(gone());
-            }
-            answer.await.map_err(|_| gone())?
-        })
-    }
-
-    fn show_open(&self, open: Append) {
-        if let Some(origin) = open.origin() {
-            // A writer that is busy shows the next one.
-            _ = self.jobs.try_send(Job::Show(origin, profiles(&open)));
-        }
-    }
-
-    fn watched_until(&self) -> Option<Instant> {
-        self.stores.watched_until()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::Bytes;
-
-    #[track_caller]
-    fn check(text: &str, expect: Option<u64>) {
-        assert_eq!(Bytes::parse(text).map(|bytes| bytes.0), expect, "{text}");
-    }
-
-    #[test]
-    fn bytes_have_binary_and_decimal_units() {
-        check("512", Some(512));
-        check("64KiB", Some(65_536));
-        check("2 GiB", Some(2 << 30));
-        check("1.5GB", Some(1_500_000_000));
-        check("GiB", None);
-        check("2Gib", None);
-        check("", None);
-    }
-}
+mod tests;

@@ -155,6 +155,15 @@ async fn after_its_end_it_says_so() {
     assert_eq!(error.to_string(), "pyroscope.relabel.x has exited");
 }
 
+#[tokio::test]
+async fn after_its_end_it_holds_nobody_though_it_is_held() {
+    let Running { receiver: _held, arguments, sink, cancel, task, .. } = Running::start("").await;
+    cancel.cancel();
+    task.await.expect("no panic").expect("a clean end");
+    drop(arguments);
+    assert_eq!(Arc::strong_count(&sink.0), 1);
+}
+
 #[test]
 fn a_cache_without_room_is_refused() {
     let error = arguments("max_cache_size = 0", &Sink::default()).expect_err("it is refused");
