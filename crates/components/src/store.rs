@@ -1,5 +1,6 @@
 //! `pyrope.store`: keeps profiles in the embedded database, for the page.
 
+mod folders;
 mod stores;
 mod writer;
 
@@ -143,7 +144,9 @@ impl Component for PyropeStore {
         let stores = cx.service::<Stores>().unwrap_or_default();
         let metrics = cx.service::<Metrics>().unwrap_or_default();
         let mut config = args.current().config(cx.data_path());
-        let mut store = open(&stores, &config).await?;
+        let folders = Arc::clone(stores.folders());
+        let (claim, mut store) = folders.open(&config, &cx).await?;
+        let mut claim = Some(claim);
         let mut before: Option<Writer> = None;
         loop {
             let (writer, receiver) = Writer::start(store.clone(), Arc::clone(&stores), cx.clone())?;
@@ -180,9 +183,15 @@ impl Component for PyropeStore {
                     () = tokio::time::sleep(TRY_AGAIN), if wanted.is_some() => {}
                 }
                 let Some(new) = &wanted else { continue };
-                match open(&stores, new).await {
-                    Ok(opened) => break Some((new.clone(), opened)),
+                // Given up first, so that two components can exchange their folders.
+                drop(claim.take());
+                match folders.open(new, &cx).await {
+                    Ok((claimed, opened)) => {
+                        claim = Some(claimed);
+                        break Some((new.clone(), opened));
+                    }
                     Err(error) => {
+                        claim = folders.open(&config, &cx).await.ok().map(|(claim, _)| claim);
                         cx.health(State::Unhealthy, format!("still storing in {}: {error}", config.path.display()));
                     }
                 }
@@ -198,16 +207,6 @@ impl Component for PyropeStore {
             (config, store, before) = (new, opened, Some(writer));
         }
     }
-}
-
-/// Opens a store, or shares the one that another component has in the same folder: that component may be about to stop.
-async fn open(stores: &Stores, config: &Config) -> Result<Store, RunError> {
-    if let Some(store) = stores.at(&config.path) {
-        store.set_limits(config);
-        return Ok(store);
-    }
-    let config = config.clone();
-    Ok(tokio::task::spawn_blocking(move || Store::open(config)).await??)
 }
 
 /// What the store holds and lost, for as long as the scope lives.

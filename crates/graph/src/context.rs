@@ -24,6 +24,7 @@ pub struct Seat {
     pub(crate) data_path: PathBuf,
     pub(crate) services: Services,
     pub(crate) cancel: CancellationToken,
+    pub(crate) leaving: CancellationToken,
 }
 
 impl<E> Clone for Context<E> {
@@ -39,7 +40,8 @@ impl<E: IntoValue> Context<E> {
 
     /// A context for a test of a component without a graph: nobody is told of its exports, and the token stops it.
     pub fn detached(id: ComponentId, data_path: PathBuf, services: Services, cancel: CancellationToken) -> Self {
-        Self::new(Seat { cell: Arc::new(Cell::detached(id)), data_path, services, cancel })
+        let leaving = CancellationToken::new();
+        Self::new(Seat { cell: Arc::new(Cell::detached(id)), data_path, services, cancel, leaving })
     }
 
     /// The component's id.
@@ -81,6 +83,12 @@ impl<E: IntoValue> Context<E> {
     /// The token behind [`Context::cancelled`], for what the component starts.
     pub fn token(&self) -> CancellationToken {
         self.seat.cancel.clone()
+    }
+
+    /// Cancelled as soon as the component is no longer in the configuration, and before what takes its place starts. It
+    /// goes on until it is cancelled itself: others may still use it.
+    pub fn leaving(&self) -> CancellationToken {
+        self.seat.leaving.clone()
     }
 
     /// What the process offers.

@@ -19,6 +19,7 @@ use crate::{
 pub(crate) struct Run {
     cell: Arc<Cell>,
     cancel: CancellationToken,
+    leaving: CancellationToken,
     deliver: Box<dyn Fn(Arguments) + Send + Sync>,
     settled: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
     task: JoinHandle<End>,
@@ -46,7 +47,7 @@ pub(crate) enum Building {
 impl Run {
     /// Starts a component on the runtime.
     pub(crate) fn start(definition: &dyn Definition, arguments: Arguments, seat: Seat) -> Self {
-        let (cell, cancel) = (Arc::clone(&seat.cell), seat.cancel.clone());
+        let (cell, cancel, leaving) = (Arc::clone(&seat.cell), seat.cancel.clone(), seat.leaving.clone());
         cell.begin();
         let Started { deliver, settled, run } = definition.start(arguments, seat);
         cell.set_run(State::Healthy, "started component");
@@ -56,7 +57,7 @@ impl Run {
             ended(&watched, result)
         });
         debug!(node_id = %cell.id(), "started component");
-        Self { cell, cancel, deliver, settled, task }
+        Self { cell, cancel, leaving, deliver, settled, task }
     }
 
     /// Gives it new arguments.
@@ -93,9 +94,15 @@ impl Run {
         }
     }
 
+    /// Tells it that it is to stop soon.
+    pub(crate) fn leave(&self) {
+        self.leaving.cancel();
+    }
+
     /// Asks it to stop and waits until it has. One that takes longer than the grace period is cut off.
     pub(crate) async fn stop(self, grace: Duration) {
-        let Self { cell, cancel, deliver, settled, mut task } = self;
+        self.leave();
+        let Self { cell, cancel, leaving: _, deliver, settled, mut task } = self;
         cancel.cancel();
         drop((deliver, settled));
         if task.is_finished() {

@@ -51,5 +51,5 @@ pub use open::Interval;
 pub use query::{Aggregation, Answer, Merged, Query, SeriesQuery, TimeSeries};
 pub use range::TimeRange;
 pub use selector::{Selector, SelectorError};
-pub use store::{Config, OpenError, Stats, Store};
+pub use store::{Config, OpenError, Stats, Store, WeakStore};
 pub use tree::{Children, StackTree, Times};

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Duration;
 
 use profile::Profile;
@@ -64,6 +64,10 @@ pub enum OpenError {
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
 }
+
+/// A handle that does not keep the store open.
+#[derive(Clone)]
+pub struct WeakStore(Weak<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) path: PathBuf,
@@ -163,6 +167,11 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// A handle that does not keep it open.
+    pub fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.inner))
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.inner.path
@@ -173,9 +182,8 @@ impl Store {
         read(&self.inner.limits).max_age
     }
 
-    /// Changes the limits of a store that is open. The path of `config` must be the store's.
+    /// Changes the limits of a store that is open. The path of `config` is not looked at.
     pub fn set_limits(&self, config: &Config) {
-        debug_assert_eq!(config.path, self.inner.path);
         *write(&self.inner.limits) = Limits {
             max_age: config.max_age,
             max_bytes: config.max_bytes,
@@ -222,6 +230,13 @@ impl Store {
             memory: state.partitions.iter().map(|partition| partition.heap() as u64).sum(),
             message,
         }
+    }
+}
+
+impl WeakStore {
+    /// The store, unless it is closed or about to be.
+    pub fn upgrade(&self) -> Option<Store> {
+        self.0.upgrade().map(|inner| Store { inner })
     }
 }
 

@@ -1,12 +1,13 @@
 //! The stores that run, and whether somebody looks at what is open in them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use store::Store;
 use tokio::sync::{Notify, watch};
+
+use super::folders::Folders;
 
 /// How long after a query the open interval is kept up to date.
 const LOOKED: Duration = Duration::from_secs(5);
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 #[derive(Default)]
 pub struct Stores {
     running: Mutex<Running>,
+    folders: Arc<Folders>,
     /// Wakes who waits for the open interval.
     shown: Notify,
     /// Wakes sources when somebody begins to look.
@@ -96,9 +98,9 @@ impl Stores {
         state.looks.map(|looks| looks.last + LOOKED)
     }
 
-    /// The store in this folder.
-    pub(super) fn at(&self, path: &Path) -> Option<Store> {
-        self.lock().stores.values().find(|store| store.path() == path).cloned()
+    /// Whose folder is whose.
+    pub(super) fn folders(&self) -> &Arc<Folders> {
+        &self.folders
     }
 
     pub(super) fn put(&self, id: &str, store: Store) {

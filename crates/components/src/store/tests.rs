@@ -45,11 +45,42 @@ impl Running {
         Self { controller: Controller::start(settings), folder }
     }
 
-    /// Loads what has nothing wrong with it.
-    async fn apply(&self, text: &str) {
+    /// Loads a configuration; says what is wrong with it.
+    async fn load(&self, text: &str) -> (String, Applied) {
         let load = self.controller.load(vec![Source::new("main.alloy", text)]);
         let outcome = timeout(LONG, load).await.expect("it loads in time");
-        assert_eq!((outcome.diagnostics, outcome.applied), (vec![], Applied::Fully));
+        let said: Vec<_> = outcome.diagnostics.iter().map(ToString::to_string).collect();
+        (said.join("; "), outcome.applied)
+    }
+
+    /// Loads what has nothing wrong with it.
+    async fn apply(&self, text: &str) {
+        assert_eq!(self.load(text).await, (String::new(), Applied::Fully));
+    }
+
+    /// A folder in the one of this graph.
+    fn folder(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// Waits until a component says how it is in these words.
+    async fn health(&self, id: &str, expect: &str) {
+        let deadline = std::time::Instant::now() + LONG;
+        loop {
+            let health = self.controller.snapshot().component(id).expect("it is there").health();
+            if health.message.contains(expect) {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{id} says {:?} and not {expect:?}", health.message);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// How many windows are in a store that nobody has open.
+    fn windows(&self, name: &str) -> u64 {
+        let path = self.folder.path().join(name);
+        let config = Config { path, max_age: LONG, max_bytes: 1 << 30, min_free_bytes: 0, partition: PARTITION };
+        Store::open(config).expect("nobody else has it open").stats().windows
     }
 
     /// What a component exports as its receiver.
@@ -67,7 +98,8 @@ impl Running {
 
 fn one_profile() -> Append {
     let mut builder = ProfileBuilder::new();
-    builder.add(&[], 1);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later");
+    builder.interval(now.as_nanos() as i64, 1_000_000_000).add(&[], 1);
     [builder.finish(Labels::empty(), ProfileType::cpu("process_cpu"))].into_iter().collect()
 }
 
@@ -94,8 +126,62 @@ async fn a_store_writes_what_it_took_and_ends_whoever_holds_its_receiver() {
     running.shut_down().await;
     let error = receiver.append(one_profile()).await.expect_err("it is gone");
     assert_eq!(error.to_string(), "pyrope.store.s has exited");
+    assert_eq!(running.windows("pyrope.store.s"), 1);
+}
 
-    let path = running.folder.path().join("pyrope.store.s");
-    let config = Config { path, max_age: LONG, max_bytes: 1 << 30, min_free_bytes: 0, partition: PARTITION };
-    assert_eq!(Store::open(config).expect("nobody else has it open").stats().windows, 1);
+fn in_folder(id: &str, path: &str) -> String {
+    format!("pyrope.store {id:?} {{\n path = {path:?}\n min_free_bytes = 0\n}}\n")
+}
+
+#[tokio::test]
+async fn two_stores_with_one_folder_are_an_error_that_names_the_other() {
+    let running = Running::new();
+    let folder = running.folder("x");
+    let both = in_folder("a", &folder) + &in_folder("b", &folder);
+    let (said, applied) = running.load(&both).await;
+    assert!(said.contains("x is that of pyrope.store.") && said.contains("a path of its own"), "{said}");
+    assert_eq!(applied, Applied::Not);
+
+    // Also one that comes later, and one that writes the path in other words.
+    running.apply(&in_folder("b", &folder)).await;
+    let link = running.folder("link");
+    std::os::unix::fs::symlink(&folder, &link).expect("a link");
+    let (said, applied) = running.load(&(in_folder("a", &link) + &in_folder("b", &folder))).await;
+    assert!(said.contains("is that of pyrope.store.b;"), "{said}");
+    assert_eq!(applied, Applied::Partly);
+    running.receiver("pyrope.store.b").append(one_profile()).await.expect("the first goes on");
+    running.shut_down().await;
+    assert_eq!(running.windows("x"), 1);
+}
+
+#[tokio::test]
+async fn a_folder_goes_over_to_another_component_at_a_reload() {
+    let running = Running::new();
+    let folder = running.folder("x");
+    let with = |id: &str| {
+        let relabel = format!("pyroscope.relabel \"r\" {{ forward_to = [pyrope.store.{id}.receiver] }}\n");
+        relabel + &in_folder(id, &folder)
+    };
+    running.apply(&with("a")).await;
+    let receiver = running.receiver("pyroscope.relabel.r");
+    receiver.append(one_profile()).await.expect("it is taken");
+    running.apply(&with("b")).await;
+    running.health("pyrope.store.b", "storing in").await;
+    receiver.append(one_profile()).await.expect("it is taken by the other");
+    running.shut_down().await;
+    assert_eq!(running.windows("x"), 2);
+}
+
+#[tokio::test]
+async fn two_components_exchange_their_folders_at_a_reload() {
+    let running = Running::new();
+    let (x, y) = (running.folder("x"), running.folder("y"));
+    running.apply(&(in_folder("a", &x) + &in_folder("b", &y))).await;
+    running.apply(&(in_folder("a", &y) + &in_folder("b", &x))).await;
+    running.health("pyrope.store.a", &format!("storing in {y}")).await;
+    running.health("pyrope.store.b", &format!("storing in {x}")).await;
+    // One alone cannot have the other's.
+    running.apply(&(in_folder("a", &x) + &in_folder("b", &x))).await;
+    running.health("pyrope.store.a", &format!("still storing in {y}: the folder {x} is that of pyrope.store.b;")).await;
+    running.shut_down().await;
 }

@@ -80,6 +80,7 @@ impl Graph {
         let gone: BTreeSet<_> = self.slots.keys().filter(|id| !plan.nodes.contains_key(*id)).cloned().collect();
         let used = self.used_by_others(&gone);
         let unused = gone.difference(&used).cloned().collect();
+        used.iter().filter_map(|id| self.slots.get(id)?.run.as_ref()).for_each(Run::leave);
         let before = Arc::clone(&self.plan);
         let mut difference =
             Difference { stopped: self.stop_components(&before, &unused).await, ..Difference::default() };
@@ -183,6 +184,7 @@ impl Graph {
             data_path: id.data_path(&self.settings.storage_path),
             services: self.settings.services.clone(),
             cancel: Default::default(),
+            leaving: Default::default(),
         };
         slot.run = Some(Run::start(node.definition, arguments, seat));
     }

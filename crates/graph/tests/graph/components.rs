@@ -62,6 +62,12 @@ impl Hands {
         hands.get(id).expect("the source runs").export(Output { output: output.into(), other: other.into() });
     }
 
+    /// The sources that run and are no longer in the configuration.
+    fn leaving(&self) -> Vec<ComponentId> {
+        let hands = self.0.lock().expect("not poisoned");
+        hands.iter().filter(|(_, context)| context.leaving().is_cancelled()).map(|(id, _)| id.clone()).collect()
+    }
+
     pub(crate) fn health(&self, id: &str, state: State, message: &str) {
         self.0.lock().expect("not poisoned").get(id).expect("the source runs").health(state, message);
     }
@@ -108,12 +114,11 @@ impl Component for Source {
     async fn run(mut args: Updates<SourceArguments>, cx: Context<Output>) -> Result<(), RunError> {
         let first = args.current().first.clone().unwrap_or(Value::Null);
         cx.export(Output { output: first, ..Output::default() });
-        cx.service::<Hands>()
-            .expect("tests have hands")
-            .0
-            .lock()
-            .expect("not poisoned")
-            .insert(cx.id().clone(), cx.clone());
+        let hands = cx.service::<Hands>().expect("tests have hands");
+        hands.0.lock().expect("not poisoned").insert(cx.id().clone(), cx.clone());
+        for other in hands.leaving() {
+            journal(&cx).note(format!("{} found {other} leaving", cx.id()));
+        }
         cx.cancelled().await;
         journal(&cx).note(format!("{} stopped", cx.id()));
         Ok(())

@@ -163,6 +163,18 @@ async fn what_is_replaced_stops_after_its_user_has_the_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_replaced_knows_it_before_what_takes_its_place_starts() {
+    let stage = Stage::new();
+    let with =
+        |id: &str| format!("test.source \"{id}\" {{ first = 1 }}\ntest.sink \"c\" {{ any = test.source.{id}.output }}");
+    stage.apply(&with("a")).await;
+    stage.happened();
+    assert_eq!(stage.apply(&with("b")).await, "+test.source.b ~test.sink.c -test.source.a");
+    let happened = stage.happened();
+    assert_eq!(happened[0], "test.source.b found test.source.a leaving", "{happened:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn log_settings_are_applied_and_fall_back_when_the_block_goes() {
     let stage = Stage::new();
     stage.apply("logging {\n level = \"debug\"\n format = \"json\"\n}").await;
