@@ -101,7 +101,7 @@ impl Component for PyroscopeEbpf {
         loop {
             tokio::select! {
                 () = cx.cancelled() => break,
-                Some(batch) = batches.recv() => forward.batch(batch).await,
+                Some(batch) = batches.recv() => forward.batch(batch, current.collect_interval).await,
                 _ = looks.changed() => look_again = watch(&fanout, &session),
                 () = sleep_until(look_again) => look_again = watch(&fanout, &session),
                 next = args.changed() => {
@@ -122,7 +122,7 @@ impl Component for PyroscopeEbpf {
         // What was counted is handed over before the session ends; its sink closes behind the last batch.
         let closing = tokio::task::spawn_blocking(move || session.close());
         while let Some(batch) = batches.recv().await {
-            forward.batch(batch).await;
+            forward.batch(batch, current.collect_interval).await;
         }
         _ = closing.await;
         status.log_the_account();
@@ -187,7 +187,8 @@ struct Forward<'a> {
 }
 
 impl Forward<'_> {
-    async fn batch(&mut self, batch: Batch) {
+    /// Waits for receivers for at most `patience`.
+    async fn batch(&mut self, batch: Batch, patience: Duration) {
         let origin = Origin { source: self.source, interval: batch.interval };
         if !batch.open {
             for profile in &batch.profiles {
@@ -205,8 +206,8 @@ impl Forward<'_> {
             self.fanout.show_open(append);
             return;
         }
-        // Receivers queue for themselves. One that blocks makes later batches wait, and then be lost by name.
-        if let Err(error) = self.fanout.append(append).await {
+        // The next batch comes after an interval: who is slower than that goes without.
+        if let Err(error) = self.fanout.append(append.until(Instant::now() + patience)).await {
             tracing::warn!(component_id = self.id, err = %error, "profiles were not taken");
         }
     }

@@ -24,6 +24,7 @@ pub use self::outgoing::{MAX_PUSH_BYTES, Outgoing, Pprof};
 pub struct Append {
     profiles: Arc<[Outgoing]>,
     origin: Option<Origin>,
+    deadline: Option<Instant>,
 }
 
 /// Which interval of which source profiles are of, so that what was shown of an open interval can be told from it when
@@ -53,16 +54,27 @@ impl Append {
         Self { origin: Some(origin), ..self }
     }
 
-    /// Other profiles of the same origin: what a component that changes labels or drops profiles hands on.
+    /// Until when the source waits for receivers, where it does not wait for ever.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The same with a deadline.
+    #[must_use]
+    pub fn until(self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    /// Other profiles of the same origin and deadline: what a component that changes labels or drops profiles hands on.
     #[must_use]
     pub fn with_profiles(&self, profiles: impl IntoIterator<Item = Outgoing>) -> Self {
-        Self { profiles: profiles.into_iter().collect(), origin: self.origin }
+        Self { profiles: profiles.into_iter().collect(), ..self.clone() }
     }
 }
 
 impl FromIterator<Outgoing> for Append {
     fn from_iter<I: IntoIterator<Item = Outgoing>>(profiles: I) -> Self {
-        Self { profiles: profiles.into_iter().collect(), origin: None }
+        Self { profiles: profiles.into_iter().collect(), ..Self::default() }
     }
 }
 
@@ -84,6 +96,9 @@ pub enum AppendError {
     /// The receiver could not take them, in its own words.
     #[error("{0}")]
     Refused(String),
+    /// A receiver did not come to an end with them by the deadline: the one at this place in `forward_to`.
+    #[error("receiver {0} of forward_to is too slow")]
+    Late(usize),
     /// Several of these.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Several(Vec<AppendError>),
@@ -102,7 +117,8 @@ impl AppendError {
 
 /// Something that takes profiles.
 pub trait ProfilesReceiver: Send + Sync + 'static {
-    /// Takes profiles. An error does not say that none of them was taken.
+    /// Takes profiles. An error does not say that none of them was taken. Who waits gives up at the deadline and drops
+    /// this: what was taken before that has to be said before that.
     fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>>;
 
     /// The interval so far, about once a second while somebody looks; each replaces the one before, and the next

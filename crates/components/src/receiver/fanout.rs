@@ -3,12 +3,14 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
+use tokio::time::timeout_at;
 
 use super::{Append, AppendError, ProfilesReceiver, Receiver};
 use crate::metrics::{Counter, Histogram, Scope};
 
-/// Hands profiles to each child in the order of `forward_to`; one that fails does not keep the others from theirs.
+/// Hands profiles to all children of `forward_to` at once; one that fails, or is slow, does not keep the others from
+/// theirs.
 pub struct Fanout {
     children: RwLock<Arc<[Receiver]>>,
     latency: Histogram,
@@ -45,17 +47,13 @@ impl ProfilesReceiver for Fanout {
     fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
         Box::pin(async move {
             let started = Instant::now();
-            let mut errors = Vec::new();
             let children = self.children();
             if children.is_empty() {
                 self.refused.add(profiles.profiles().len() as u64);
             }
-            for child in children.iter() {
-                if let Err(error) = child.append(profiles.clone()).await {
-                    self.refused.add(profiles.profiles().len() as u64);
-                    errors.push(error);
-                }
-            }
+            let appends = children.iter().enumerate().map(|(at, child)| in_time(at, child, profiles.clone()));
+            let errors: Vec<_> = join_all(appends).await.into_iter().filter_map(Result::err).collect();
+            self.refused.add((errors.len() * profiles.profiles().len()) as u64);
             self.latency.observe(started.elapsed().as_secs_f64());
             if errors.is_empty() {
                 self.entries.add(profiles.profiles().len() as u64);
@@ -75,6 +73,16 @@ impl ProfilesReceiver for Fanout {
     }
 }
 
+/// Hands profiles to the child at a place, for as long as their source waits.
+async fn in_time(at: usize, child: &Receiver, profiles: Append) -> Result<(), AppendError> {
+    let deadline = profiles.deadline();
+    let append = child.append(profiles);
+    match deadline {
+        Some(deadline) => timeout_at(deadline.into(), append).await.unwrap_or(Err(AppendError::Late(at + 1))),
+        None => append.await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -88,6 +96,7 @@ mod tests {
     #[derive(Default)]
     struct Child {
         fails: bool,
+        hangs: bool,
         watched: Option<Instant>,
         got: Arc<Mutex<Vec<usize>>>,
     }
@@ -96,6 +105,9 @@ mod tests {
         fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
             Box::pin(async move {
                 self.got.lock().unwrap().push(profiles.profiles().len());
+                if self.hangs {
+                    std::future::pending::<()>().await;
+                }
                 if self.fails { Err(AppendError::Exited("pyroscope.relabel.x".to_owned())) } else { Ok(()) }
             })
         }
@@ -130,6 +142,24 @@ mod tests {
         fanout.append(two_profiles()).await.expect("all children work");
         assert_eq!(*got.lock().unwrap(), [2, 2]);
         assert!(metrics.text().contains("pyroscope_forwarded_entries_total 2\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_child_keeps_nothing_from_the_others_and_is_waited_for_until_the_deadline() {
+        let (metrics, begin) = (Metrics::new(), tokio::time::Instant::now());
+        let scope = metrics.process();
+        let got = Arc::new(Mutex::new(Vec::new()));
+        let slow = Receiver::new(Child { hangs: true, ..Child::default() });
+        let works = Receiver::new(Child { got: got.clone(), ..Child::default() });
+        let fanout = Fanout::new(&scope, vec![slow, works]);
+
+        let append = fanout.append(two_profiles().until(begin.into_std() + Duration::from_secs(15)));
+        tokio::pin!(append);
+        assert!(futures_util::poll!(&mut append).is_pending());
+        assert_eq!(*got.lock().unwrap(), [2], "the other has them at once");
+        assert_eq!(append.await.expect_err("one is slow").to_string(), "receiver 1 of forward_to is too slow");
+        assert_eq!(begin.elapsed().as_secs(), 15);
+        assert!(metrics.text().contains("pyrope_forward_refused_entries_total 2\n"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use graph::{Context, State};
 use profile::{Labels, Profile};
 use store::{Interval, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exports, Stores};
@@ -17,6 +18,8 @@ use crate::receiver::{Append, AppendError, Origin, ProfilesReceiver, Receiver};
 
 /// Windows that wait to be written. A full queue makes the source wait, which has a queue of its own.
 const WAITING: usize = 4;
+/// So long before who waits gives up, what waits to be written counts as taken: it is in our hands.
+const BEFORE_THE_DEADLINE: Duration = Duration::from_millis(20);
 /// How often old data is looked for when nothing is written.
 const MAINTAIN: Duration = Duration::from_secs(60);
 
@@ -30,13 +33,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the thread. What the receiver takes goes into the store.
     pub(super) fn start(store: Store, stores: Arc<Stores>, cx: Context<Exports>) -> io::Result<(Self, Receiver)> {
-        let (jobs, queue) = mpsc::sync_channel(WAITING);
-        let receiver = Arc::new(StoreReceiver {
-            id: cx.id().to_string(),
-            jobs: Mutex::new(Some(jobs)),
-            room: Arc::new(Semaphore::new(WAITING)),
-            stores: Arc::clone(&stores),
-        });
+        let (receiver, queue) = StoreReceiver::new(cx.id().to_string(), Arc::clone(&stores));
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         thread::Builder::new().name("store".into()).spawn(move || {
@@ -125,6 +122,13 @@ struct StoreReceiver {
 }
 
 impl StoreReceiver {
+    /// A receiver, and what comes out at its end.
+    fn new(id: String, stores: Arc<Stores>) -> (Arc<Self>, mpsc::Receiver<Queued>) {
+        let (jobs, queue) = mpsc::sync_channel(WAITING);
+        let (jobs, room) = (Mutex::new(Some(jobs)), Arc::new(Semaphore::new(WAITING)));
+        (Arc::new(Self { id, jobs, room, stores }), queue)
+    }
+
     /// Takes no more, nor from those who wait for room.
     fn close(&self) {
         self.room.close();
@@ -164,7 +168,13 @@ impl ProfilesReceiver for StoreReceiver {
             if !self.put(Job::Append(append.origin(), profiles(&append), done), place) {
                 return Err(gone());
             }
-            answer.await.map_err(|_| gone())?
+            let answer = async { answer.await.map_err(|_| gone())? };
+            let deadline = append.deadline().and_then(|deadline| deadline.checked_sub(BEFORE_THE_DEADLINE));
+            match deadline {
+                // What is lost of it later counts as a failed window.
+                Some(deadline) => timeout_at(deadline.into(), answer).await.unwrap_or(Ok(())),
+                None => answer.await,
+            }
         })
     }
 
@@ -177,5 +187,31 @@ impl ProfilesReceiver for StoreReceiver {
 
     fn watched_until(&self) -> Option<Instant> {
         self.stores.watched_until()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::receiver::Fanout;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_writer_that_stands_still_has_what_it_took_and_the_rest_is_refused() {
+        let (receiver, queue) = StoreReceiver::new("pyrope.store.s".to_owned(), Arc::default());
+        let fanout = Fanout::new(&Metrics::new().process(), vec![Receiver::shared(receiver)]);
+        let interval = Duration::from_secs(15);
+        let append = || fanout.append(Append::default().until(Instant::now().into_std() + interval));
+        for _ in 0..WAITING {
+            append().await.expect("there is room");
+        }
+        let error = append().await.expect_err("there is no more room");
+        assert_eq!(error.to_string(), "receiver 1 of forward_to is too slow");
+        // What was refused does not come after all, and who comes next finds the room that is free.
+        drop(queue.recv());
+        append().await.expect("there is room again");
+        assert_eq!(queue.try_iter().count(), WAITING);
     }
 }
