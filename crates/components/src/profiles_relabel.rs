@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::cache::Cache;
 use crate::{
     metrics::{Counter, Gauge, Metrics, Scope},
-    receiver::{Append, AppendError, Fanout, ForwardTo, Outgoing, ProfilesReceiver, Receiver},
+    receiver::{Append, AppendError, Fanout, ForwardTo, NotTaken, Outgoing, ProfilesReceiver, Receiver},
     relabel::{LabelNames, Rule, Rules, apply::apply_with},
 };
 
@@ -210,22 +210,24 @@ impl Relabeler {
 }
 
 impl ProfilesReceiver for Relabeler {
-    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), NotTaken>> {
         Box::pin(async move {
             if self.exited.is_cancelled() {
-                return Err(AppendError::Exited(self.id.clone()));
+                return Err(AppendError::Exited(self.id.clone()).into());
             }
             let state = self.state();
             let came = profiles.profiles().len();
-            let kept: Vec<_> =
-                profiles.profiles().iter().filter_map(|profile| self.relabel(&state, profile, true)).collect();
+            let relabeled = profiles.profiles().iter().map(|profile| self.relabel(&state, profile, true));
+            let (places, kept): (Vec<_>, Vec<_>) =
+                relabeled.enumerate().filter_map(|(at, profile)| Some((at, profile?))).unzip();
             self.numbers.processed.add(came as u64);
             self.numbers.written.add(kept.len() as u64);
             self.numbers.dropped.add((came - kept.len()) as u64);
             if kept.is_empty() && came > 0 {
                 return Ok(());
             }
-            self.fanout.append(profiles.with_profiles(kept)).await
+            let result = self.fanout.append(profiles.with_profiles(kept)).await;
+            result.map_err(|not_taken| not_taken.picked_from(&places))
         })
     }
 

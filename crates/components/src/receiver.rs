@@ -4,6 +4,7 @@
 //! [`Outgoing`] for them; they are made once, however many ask and however often the labels were changed on the way.
 
 mod fanout;
+mod not_taken;
 mod outgoing;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use lang::value::{Capsule, Value, ValueError};
 use profile::Profile;
 
 pub use self::fanout::Fanout;
+pub use self::not_taken::NotTaken;
 pub use self::outgoing::{MAX_PUSH_BYTES, Outgoing, Pprof};
 
 /// Profiles on their way, each with its own labels. Cheap to clone.
@@ -105,21 +107,20 @@ pub enum AppendError {
 }
 
 impl AppendError {
-    /// All of them as one result.
-    pub fn collect(mut errors: Vec<AppendError>) -> Result<(), AppendError> {
+    /// All of them as one, if there are any.
+    fn collect(mut errors: Vec<AppendError>) -> Option<AppendError> {
         match errors.len() {
-            0 => Ok(()),
-            1 => Err(errors.remove(0)),
-            _ => Err(Self::Several(errors)),
+            0 | 1 => errors.pop(),
+            _ => Some(Self::Several(errors)),
         }
     }
 }
 
 /// Something that takes profiles.
 pub trait ProfilesReceiver: Send + Sync + 'static {
-    /// Takes profiles. An error does not say that none of them was taken. Who waits gives up at the deadline and drops
+    /// Takes profiles, or says which of them it does not take. Who waits gives up at the deadline and drops
     /// this: what was taken before that has to be said before that.
-    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>>;
+    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), NotTaken>>;
 
     /// The interval so far, about once a second while somebody looks; each replaces the one before, and the next
     /// [`append`](Self::append) all of them. Receivers that cannot show it ignore it.
@@ -215,7 +216,7 @@ mod tests {
     struct Nowhere;
 
     impl ProfilesReceiver for Nowhere {
-        fn append(&self, _: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+        fn append(&self, _: Append) -> BoxFuture<'_, Result<(), NotTaken>> {
             Box::pin(async { Ok(()) })
         }
     }

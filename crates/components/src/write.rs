@@ -39,7 +39,7 @@ use self::endpoint::{Endpoint, Settings};
 use self::status::{DropReason, Report, latency};
 use crate::http_client::{BuildError, chain};
 use crate::metrics::{Histogram, Metrics, Scope};
-use crate::receiver::{Append, AppendError, MAX_PUSH_BYTES, ProfilesReceiver, Receiver};
+use crate::receiver::{Append, AppendError, MAX_PUSH_BYTES, NotTaken, ProfilesReceiver, Receiver};
 
 /// How long what is queued may still be sent when the component stops or an endpoint leaves the configuration.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -197,22 +197,21 @@ impl Writer {
 }
 
 impl ProfilesReceiver for Writer {
-    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), NotTaken>> {
         Box::pin(async move {
             let started = Instant::now();
             let append = self.appends.fetch_add(1, Ordering::Relaxed);
             let route = self.route();
             if !route.open {
-                return Err(AppendError::Exited(self.component.clone()));
+                return Err(AppendError::Exited(self.component.clone()).into());
             }
             let mut errors = Vec::new();
-            for outgoing in profiles.profiles() {
+            for (at, outgoing) in profiles.profiles().iter().enumerate() {
                 let labels = match labels::prepare(outgoing.labels(), &route.external) {
-                    Ok(labels) => labels,
+                    Ok(labels) => Some(labels),
                     Err(error) => {
-                        route.endpoints.iter().for_each(|each| each.drop_profile(DropReason::InvalidLabels, 0));
-                        errors.push(error);
-                        continue;
+                        errors.push((at, error));
+                        None
                     }
                 };
                 if route.endpoints.is_empty() {
@@ -220,10 +219,12 @@ impl ProfilesReceiver for Writer {
                 }
                 for pprof in outgoing.pprofs().iter() {
                     for endpoint in &route.endpoints {
-                        if pprof.uncompressed > MAX_PUSH_BYTES {
-                            endpoint.drop_profile(DropReason::TooLarge, pprof.gzip.len());
-                        } else {
-                            endpoint.enqueue(append, &labels, &pprof.gzip);
+                        match &labels {
+                            None => endpoint.drop_profile(DropReason::InvalidLabels, pprof.gzip.len()),
+                            Some(_) if pprof.uncompressed > MAX_PUSH_BYTES => {
+                                endpoint.drop_profile(DropReason::TooLarge, pprof.gzip.len());
+                            }
+                            Some(labels) => endpoint.enqueue(append, labels, &pprof.gzip),
                         }
                     }
                 }
@@ -231,7 +232,7 @@ impl ProfilesReceiver for Writer {
                 tokio::task::yield_now().await;
             }
             self.push_total.observe(started.elapsed().as_secs_f64());
-            AppendError::collect(errors)
+            NotTaken::some(errors)
         })
     }
 }

@@ -12,10 +12,12 @@ use super::*;
 struct Sink(Arc<Mutex<Vec<String>>>);
 
 impl ProfilesReceiver for Sink {
-    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), NotTaken>> {
         let labels: Vec<_> = profiles.profiles().iter().map(|profile| profile.labels().to_string()).collect();
+        let refused = labels.iter().enumerate().filter(|(_, labels)| labels.contains("refused"));
+        let result = NotTaken::some(refused.map(|(at, labels)| (at, AppendError::Labels(labels.clone()))));
         self.0.lock().unwrap().push(labels.join(" "));
-        Box::pin(async { Ok(()) })
+        Box::pin(async { result })
     }
 }
 
@@ -107,6 +109,15 @@ async fn profiles_are_rewritten_or_dropped_and_counted() {
             .map(|name| running.metric(name));
     assert_eq!(counts, [10, 6, 4, 4, 4, 4]);
     assert_eq!(running.send(&["env=dev"]).await.as_deref(), Ok(""), "nothing is handed on when nothing is left");
+}
+
+#[tokio::test]
+async fn what_is_refused_behind_it_is_told_by_the_place_in_front_of_it() {
+    let running = Running::start(RULES).await;
+    let sets = ["env=dev", "a=1", "env=dev", "a=refused", "a=2", "env=dev"];
+    let append: Append = sets.iter().map(|set| profile(set)).collect();
+    let not_taken = running.receiver.append(append).await.expect_err("one is refused");
+    assert_eq!(not_taken.places(sets.len()), [3]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::timeout_at;
 
-use super::{Append, AppendError, ProfilesReceiver, Receiver};
+use super::{Append, AppendError, NotTaken, ProfilesReceiver, Receiver};
 use crate::metrics::{Counter, Histogram, Scope};
 
 /// Hands profiles to all children of `forward_to` at once; one that fails, or is slow, does not keep the others from
@@ -44,21 +44,23 @@ impl Fanout {
 }
 
 impl ProfilesReceiver for Fanout {
-    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), NotTaken>> {
         Box::pin(async move {
             let started = Instant::now();
             let children = self.children();
-            if children.is_empty() {
-                self.refused.add(profiles.profiles().len() as u64);
-            }
+            let count = profiles.profiles().len();
             let appends = children.iter().enumerate().map(|(at, child)| in_time(at, child, profiles.clone()));
-            let errors: Vec<_> = join_all(appends).await.into_iter().filter_map(Result::err).collect();
-            self.refused.add((errors.len() * profiles.profiles().len()) as u64);
+            let not_taken: Vec<_> = join_all(appends).await.into_iter().filter_map(Result::err).collect();
             self.latency.observe(started.elapsed().as_secs_f64());
-            if errors.is_empty() {
-                self.entries.add(profiles.profiles().len() as u64);
+            if children.is_empty() {
+                self.refused.add(count as u64);
+                return Ok(());
             }
-            AppendError::collect(errors)
+            self.refused.add(not_taken.iter().map(|child| child.places(count).len() as u64).sum());
+            let result = NotTaken::of_any(not_taken, count);
+            let refused = result.as_ref().err().map_or(0, |refused| refused.places(count).len());
+            self.entries.add(count.saturating_sub(refused) as u64);
+            result
         })
     }
 
@@ -74,11 +76,14 @@ impl ProfilesReceiver for Fanout {
 }
 
 /// Hands profiles to the child at a place, for as long as their source waits.
-async fn in_time(at: usize, child: &Receiver, profiles: Append) -> Result<(), AppendError> {
+async fn in_time(at: usize, child: &Receiver, profiles: Append) -> Result<(), NotTaken> {
     let deadline = profiles.deadline();
     let append = child.append(profiles);
     match deadline {
-        Some(deadline) => timeout_at(deadline.into(), append).await.unwrap_or(Err(AppendError::Late(at + 1))),
+        Some(deadline) => {
+            let late = |_| Err(AppendError::Late(at + 1).into());
+            timeout_at(deadline.into(), append).await.unwrap_or_else(late)
+        }
         None => append.await,
     }
 }
@@ -97,18 +102,22 @@ mod tests {
     struct Child {
         fails: bool,
         hangs: bool,
+        refuses: &'static [usize],
         watched: Option<Instant>,
         got: Arc<Mutex<Vec<usize>>>,
     }
 
     impl ProfilesReceiver for Child {
-        fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+        fn append(&self, profiles: Append) -> BoxFuture<'_, Result<(), NotTaken>> {
             Box::pin(async move {
                 self.got.lock().unwrap().push(profiles.profiles().len());
                 if self.hangs {
                     std::future::pending::<()>().await;
                 }
-                if self.fails { Err(AppendError::Exited("pyroscope.relabel.x".to_owned())) } else { Ok(()) }
+                if self.fails {
+                    return Err(AppendError::Exited("pyroscope.relabel.x".to_owned()).into());
+                }
+                NotTaken::some(self.refuses.iter().map(|at| (*at, AppendError::Labels(format!("no {at}")))))
             })
         }
 
@@ -142,6 +151,28 @@ mod tests {
         fanout.append(two_profiles()).await.expect("all children work");
         assert_eq!(*got.lock().unwrap(), [2, 2]);
         assert!(metrics.text().contains("pyroscope_forwarded_entries_total 2\n"));
+    }
+
+    #[tokio::test]
+    async fn each_profile_is_counted_as_what_became_of_it() {
+        let metrics = Metrics::new();
+        let scope = metrics.process();
+        let refuses = |refuses| Receiver::new(Child { refuses, ..Child::default() });
+        let fanout = Fanout::new(&scope, vec![refuses(&[0]), refuses(&[]), refuses(&[0, 2])]);
+        let four = || two_profiles().profiles().iter().cloned().cycle().take(4).collect::<Append>();
+        let counts = |forwarded: u64, refused: u64| {
+            let text = metrics.text();
+            assert!(text.contains(&format!("pyroscope_forwarded_entries_total {forwarded}\n")), "{text}");
+            assert!(text.contains(&format!("pyrope_forward_refused_entries_total {refused}\n")), "{text}");
+        };
+        let error = fanout.append(four()).await.expect_err("two refuse some");
+        assert_eq!(error.places(4), [0, 2]);
+        let words = "invalid labels in profile: no 0";
+        assert_eq!(error.to_string(), format!("{words}; {words}; invalid labels in profile: no 2"));
+        counts(2, 3);
+        fanout.replace(Vec::new());
+        fanout.append(four()).await.expect("nobody refuses");
+        counts(2, 7);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exports, Stores};
-use crate::receiver::{Append, AppendError, Origin, ProfilesReceiver, Receiver};
+use crate::receiver::{Append, AppendError, NotTaken, Origin, ProfilesReceiver, Receiver};
 
 /// Windows that wait to be written. A full queue makes the source wait, which has a queue of its own.
 const WAITING: usize = 4;
@@ -160,21 +160,22 @@ fn stored(labels: &Labels) -> Labels {
 }
 
 impl ProfilesReceiver for StoreReceiver {
-    fn append(&self, append: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<(), NotTaken>> {
         Box::pin(async move {
             let gone = || AppendError::Exited(self.id.clone());
             let place = Arc::clone(&self.room).acquire_owned().await.map_err(|_| gone())?;
             let (done, answer) = oneshot::channel();
             if !self.put(Job::Append(append.origin(), profiles(&append), done), place) {
-                return Err(gone());
+                return Err(gone().into());
             }
             let answer = async { answer.await.map_err(|_| gone())? };
             let deadline = append.deadline().and_then(|deadline| deadline.checked_sub(BEFORE_THE_DEADLINE));
-            match deadline {
+            let written = match deadline {
                 // What is lost of it later counts as a failed window.
                 Some(deadline) => timeout_at(deadline.into(), answer).await.unwrap_or(Ok(())),
                 None => answer.await,
-            }
+            };
+            Ok(written?)
         })
     }
 

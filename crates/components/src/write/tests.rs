@@ -75,7 +75,7 @@ impl Running {
         Self { arguments, receiver, statuses, metrics, cancel, task }
     }
 
-    async fn append(&self, profiles: impl IntoIterator<Item = Profile>) -> Result<(), AppendError> {
+    async fn append(&self, profiles: impl IntoIterator<Item = Profile>) -> Result<(), NotTaken> {
         self.receiver.append(profiles.into_iter().collect()).await
     }
 
@@ -160,8 +160,18 @@ async fn illegal_labels_fail_one_profile_and_not_the_others() {
     let illegal = profile("a").with_labels(labels("a").with("a-b", "1"));
     let error = write.append([illegal, profile("b")]).await.expect_err("one is illegal");
     assert_eq!(error.to_string(), "invalid labels in profile: invalid label name: a-b");
+    assert_eq!(error.places(2), [0]);
     let status = write.status();
     assert_eq!((status.dropped, status.queued_profiles), ([("invalid_labels", 1)].into(), 1));
+    assert_ne!(write.metric("pyroscope_write_dropped_bytes_total", ""), "0", "its bytes are counted too");
+}
+
+#[tokio::test]
+async fn a_large_profile_with_illegal_labels_counts_as_what_would_have_been_sent() {
+    let write = Running::start(&endpoint("http://127.0.0.1:1", "")).await;
+    let illegal = large_profile("a", 4_000, 1_000).with_labels(labels("a").with("a-b", "1"));
+    write.append([illegal]).await.expect_err("it is illegal");
+    assert_eq!(write.status().dropped, [("invalid_labels", 3)].into());
 }
 
 #[tokio::test]
