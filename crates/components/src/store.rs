@@ -89,7 +89,7 @@ pub struct Arguments {
     /// Older profiles are dropped.
     #[attr(default = "168h")]
     max_age: Duration,
-    /// The folder never grows past this: older profiles are dropped first.
+    /// The folder never grows past this: damaged files are dropped first, then older profiles.
     #[attr(default = "2GiB")]
     max_bytes: Bytes,
     /// What stays free on the file system: older profiles are dropped first.
@@ -215,7 +215,12 @@ fn metrics_of(store: &Store, scope: &Scope) -> Scope {
         let store = store.clone();
         move || read(&store.stats()) as f64
     };
-    scope.gauge_from("pyrope_store_bytes", "Bytes on disk.", &[], read(|stats| stats.bytes));
+    scope.gauge_from(
+        "pyrope_store_bytes",
+        "Bytes on disk, those of damaged files too.",
+        &[],
+        read(|stats| stats.bytes),
+    );
     let failed = "Intervals that could not be written; their profiles are lost to the store.";
     scope.counter_from("pyrope_store_failed_windows_total", failed, &[], read(|stats| stats.failed_windows));
     let dropped = "Files dropped because of age, size or free space.";

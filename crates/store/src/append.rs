@@ -250,6 +250,7 @@ impl Inner {
         let aside = partition
             .set_aside()
             .map_or_else(|error: io::Error| format!("not renamed: {error}"), |path| path.display().to_string());
+        self.measure_aside();
         tracing::warn!(
             path = %partition.path.display(), aside, reason = %error,
             "a file of the store cannot be used; it was set aside and its profiles are missing"

@@ -28,6 +28,7 @@
 #![warn(missing_docs)]
 
 pub mod append;
+mod aside;
 mod codec;
 mod dictionary;
 pub mod ingest;

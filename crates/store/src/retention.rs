@@ -1,13 +1,14 @@
 //! What is dropped, and when: whole files, oldest first.
 
-use std::fs;
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use crate::partition::{Partition, read, write};
+use crate::aside::{self, Aside};
+use crate::partition::{Partition, read, remove_files, write};
 use crate::schema::PAGE_BYTES;
 use crate::store::{Inner, Store};
 
@@ -68,32 +69,43 @@ impl Inner {
         let limits = *read(&self.limits);
         let oldest_kept = now.saturating_sub(i64::try_from(limits.max_age.as_millis()).unwrap_or(i64::MAX));
         let mut lost_newest = false;
+        let mut aside = aside::files(&self.path);
+        while aside.front().is_some_and(|file| file.modified < oldest_kept) {
+            drop_aside(&mut aside, "it is older than max_age");
+        }
         loop {
             let partitions = read(&self.state).partitions.clone();
-            let [oldest, newer @ ..] = &partitions[..] else { break };
-            if oldest.span().is_none_or(|(_, max)| max < oldest_kept) {
+            if let [oldest, newer @ ..] = &partitions[..]
+                && oldest.span().is_none_or(|(_, max)| max < oldest_kept)
+            {
                 lost_newest |= newer.is_empty();
                 self.drop_partition(oldest, "it is older than max_age");
                 continue;
             }
-            if newer.is_empty() {
-                break;
-            }
-            let bytes: u64 = partitions.iter().map(|partition| partition.bytes()).sum();
-            if bytes.saturating_add(limits.headroom()) > limits.max_bytes {
-                self.drop_partition(oldest, "the store has reached max_bytes");
+            let bytes = partitions.iter().map(|partition| partition.bytes()).sum::<u64>() + aside::bytes(&aside);
+            let reason = if bytes.saturating_add(limits.headroom()) > limits.max_bytes {
+                "the store has reached max_bytes"
             } else if free_bytes(&self.path).is_ok_and(|free| free < limits.min_free_bytes) {
-                self.drop_partition(oldest, "the file system has less than min_free_bytes free");
+                "the file system has less than min_free_bytes free"
             } else {
                 break;
+            };
+            // What nobody can see goes before what queries show.
+            if drop_aside(&mut aside, reason) {
+                continue;
             }
+            let [oldest, _, ..] = &partitions[..] else { break };
+            self.drop_partition(oldest, reason);
         }
-        self.drop_damaged(oldest_kept);
+        self.aside_bytes.store(aside::bytes(&aside), Ordering::Relaxed);
         lost_newest
     }
 
-    /// Drops the oldest file unless it is the only one.
+    /// Drops the oldest damaged file, or else the oldest partition unless it is the only one.
     pub(crate) fn drop_oldest(&self, reason: &str) -> bool {
+        if drop_aside(&mut aside::files(&self.path), reason) {
+            return true;
+        }
         let partitions = read(&self.state).partitions.clone();
         match &partitions[..] {
             [oldest, _, ..] => {
@@ -111,16 +123,20 @@ impl Inner {
         partition.remove();
     }
 
-    /// Files that were set aside go when their data would have gone.
-    fn drop_damaged(&self, oldest_kept: i64) {
-        let Ok(files) = fs::read_dir(&self.path) else { return };
-        for file in files.flatten() {
-            let is_damaged = file.file_name().to_str().is_some_and(|name| name.ends_with(".sqlite.damaged"));
-            let modified = file.metadata().and_then(|metadata| metadata.modified()).ok();
-            let modified = modified.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-            if is_damaged && modified.is_some_and(|time| (time.as_millis() as i64) < oldest_kept) {
-                crate::partition::remove_files(&file.path());
-            }
+    /// Finds out how much was set aside.
+    pub(crate) fn measure_aside(&self) {
+        self.aside_bytes.store(aside::bytes(&aside::files(&self.path)), Ordering::Relaxed);
+    }
+}
+
+/// Deletes the first of the damaged files; false when there is none that can be deleted.
+fn drop_aside(files: &mut VecDeque<Aside>, reason: &str) -> bool {
+    while let Some(file) = files.pop_front() {
+        remove_files(&file.path);
+        if !file.path.exists() {
+            tracing::info!(path = %file.path.display(), reason, "a damaged file of the store was dropped");
+            return true;
         }
     }
+    false
 }

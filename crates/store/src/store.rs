@@ -22,7 +22,7 @@ pub struct Config {
     pub path: PathBuf,
     /// Data older than this is dropped.
     pub max_age: Duration,
-    /// The folder never grows past this many bytes: older data is dropped first.
+    /// The folder never grows past this many bytes: damaged files are dropped first, then older data.
     pub max_bytes: u64,
     /// Bytes that stay free on the file system: older data is dropped first, then nothing is written.
     pub min_free_bytes: u64,
@@ -77,6 +77,8 @@ pub(crate) struct Inner {
     /// Taken last of all locks, and never while the disk is waited for.
     pub(crate) state: RwLock<State>,
     pub(crate) counts: Counts,
+    /// Bytes of the files that were set aside.
+    pub(crate) aside_bytes: AtomicU64,
     /// What went wrong last with writing; cleared by the next success.
     pub(crate) message: Mutex<Option<String>>,
     /// Bytes of dictionaries of older partitions that are kept in memory.
@@ -105,7 +107,7 @@ pub(crate) struct Counts {
 pub struct Stats {
     /// The folder.
     pub path: PathBuf,
-    /// Bytes on disk.
+    /// Bytes on disk, those of damaged files too.
     pub bytes: u64,
     /// The configured limit of them.
     pub max_bytes: u64,
@@ -160,10 +162,12 @@ impl Store {
             writer: Mutex::new(None),
             state: RwLock::new(State { partitions, open: OpenIntervals::default() }),
             counts,
+            aside_bytes: AtomicU64::new(0),
             message: Mutex::new(None),
             cache_bytes: CACHE_BYTES,
             lock: Mutex::new(held),
         };
+        inner.measure_aside();
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -216,7 +220,7 @@ impl Store {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
             path: inner.path.clone(),
-            bytes: state.partitions.iter().map(|partition| partition.bytes()).sum(),
+            bytes: state.partitions.iter().map(|partition| partition.bytes()).sum::<u64>() + count(&inner.aside_bytes),
             max_bytes: limits.max_bytes,
             max_age: limits.max_age,
             oldest_ms: spans().map(|(min, _)| min).chain(open_times()).min(),

@@ -175,6 +175,37 @@ fn the_store_never_grows_past_its_limit() {
 }
 
 #[test]
+fn damaged_files_count_and_go_first_the_oldest_before_the_others() {
+    let (folder, _) = two_partitions();
+    let damaged = |number: i64, hour: u64| {
+        let path = folder.path().join(format!("profiles-{number:013}.sqlite.damaged"));
+        let file = fs::File::create(&path).unwrap();
+        file.set_len(400 << 10).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(hour * 3600)).unwrap();
+        path
+    };
+    let (newer, older) = (damaged(1, 1), damaged(2, 2));
+    let mut config = config(folder.path());
+    config.max_bytes = 1 << 20;
+    let store = Store::open(config.clone()).unwrap();
+    let full = store.stats();
+    assert!(full.bytes > 800 << 10, "{} bytes", full.bytes);
+    store.maintain();
+    assert!(older.exists() && newer.exists(), "there is room");
+
+    config.max_bytes = 800 << 10;
+    store.set_limits(&config);
+    store.maintain();
+    assert_eq!((older.exists(), newer.exists()), (false, true));
+    assert_eq!(store.stats().bytes, full.bytes - (400 << 10));
+    config.max_bytes = 300 << 10;
+    store.set_limits(&config);
+    store.append(interval(9), &[profile("cart", base() + 100 * SECOND, "main;new 1")]).unwrap();
+    assert!(!newer.exists());
+    assert_eq!((store.stats().partitions, store.stats().dropped_partitions), (2, 0));
+}
+
+#[test]
 fn old_data_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path());
