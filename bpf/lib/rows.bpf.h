@@ -48,7 +48,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, u64);
-} table_generation SEC(".maps");
+} generations SEC(".maps");
 
 /* Hash of a file's identity -> the tables of the files there: what is left of the tag << TABLE_NUMBER_BITS | number. */
 struct file_bucket {
@@ -77,7 +77,7 @@ struct {
 static __always_inline u64 generation(void)
 {
 	u32 zero = 0;
-	u64 *generation = bpf_map_lookup_elem(&table_generation, &zero);
+	u64 *generation = bpf_map_lookup_elem(&generations, &zero);
 	return generation ? *generation : 0;
 }
 

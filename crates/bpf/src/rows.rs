@@ -25,7 +25,7 @@ impl Rows {
             rules: map("rules")?,
             tables: map("tables")?,
             file_tables: map("file_tables")?,
-            generation: map("table_generation")?,
+            generation: map("generations")?,
         })
     }
 }

@@ -42,15 +42,14 @@ impl ProfileType {
         self.to_string()
     }
 
-    /// Reads an id; a sixth part `delta` is tolerated. Name, sample type and sample unit must not be empty.
+    /// Reads an id; a last part `delta` is tolerated. A name may hold colons. Name, sample type and sample unit must not be empty.
     pub fn parse(id: &str) -> Result<Self, ParseProfileTypeError> {
-        let parts: Vec<&str> = id.split(':').collect();
-        let parts = match parts.as_slice() {
-            [five @ .., "delta"] if five.len() == 5 => five,
-            all => all,
-        };
-        match parts {
-            [name, sample_type, sample_unit, period_type, period_unit]
+        // From the right: a name may hold colons.
+        let five = |id: &str| id.rsplitn(5, ':').count() == 5;
+        let id_of_five = id.strip_suffix(":delta").filter(|id| five(id)).unwrap_or(id);
+        let parts: Vec<&str> = id_of_five.rsplitn(5, ':').collect();
+        match parts.as_slice() {
+            [period_unit, period_type, sample_unit, sample_type, name]
                 if !name.is_empty() && !sample_type.is_empty() && !sample_unit.is_empty() =>
             {
                 Ok(Self {
@@ -88,13 +87,20 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_hold_colons() {
+        for name in ["my:name", ":", "a:b:c:d:e:f"] {
+            let of_cpu = ProfileType::cpu(name);
+            assert_eq!(ProfileType::parse(&of_cpu.id()), Ok(of_cpu));
+        }
+    }
+
+    #[test]
     fn ids_have_five_parts() {
         let cpu = "process_cpu:cpu:nanoseconds:cpu:nanoseconds";
         check(cpu, Some(cpu));
         check("process_cpu:cpu:nanoseconds:cpu:nanoseconds:delta", Some(cpu));
         check("off_cpu:off_cpu:nanoseconds::", Some("off_cpu:off_cpu:nanoseconds::"));
         check("process_cpu:cpu:nanoseconds:cpu", None);
-        check("process_cpu:cpu:nanoseconds:cpu:nanoseconds:more", None);
         check(":cpu:nanoseconds:cpu:nanoseconds", None);
         check("process_cpu", None);
         check("", None);

@@ -9,14 +9,14 @@ use lang::{eval::Scope as Names, source::Source, stdlib::Host, stdlib::Stdlib, s
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::receiver::{AppendError, ProfilesReceiver, Receiver};
+use crate::receiver::{NotTaken, ProfilesReceiver, Receiver};
 
 /// Notes whether it was asked if somebody looks, as a session asks when it begins.
 #[derive(Clone, Default)]
 struct Asked(Arc<AtomicBool>);
 
 impl ProfilesReceiver for Asked {
-    fn append(&self, _: Append) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, _: Append) -> BoxFuture<'_, Result<(), NotTaken>> {
         Box::pin(async { Ok(()) })
     }
 
