@@ -16,7 +16,7 @@
 #define ROWS_BITS 12 /* of the pointer to a span's lines: how many rows they hold; the others: the first line */
 #define TABLE_BITS 12 /* of the number of a table: its place; the others: how often the place was used before */
 #define MAX_TABLES (1 << TABLE_BITS)
-#define TABLE_NUMBER_BITS 26
+#define TABLE_NUMBER_BITS 20
 #define MAX_RULES 65536
 #define FILE_BUCKETS 2048
 #define FILES_IN_BUCKET 8
@@ -49,9 +49,9 @@ enum mapping_flag {
 /* How to get from a frame to its caller. Registers have the numbers of `struct scratch`. */
 enum rule_kind {
 	RULE_UNKNOWN = 0, /* no table speaks of the place */
-	RULE_PLAIN = 1, /* the end of the frame is the stack or frame pointer plus `cfa`, the return address right below, and
-			 * the caller's frame pointer, if fp is FP_SAVED, at the end of the frame plus `fp` */
-	RULE_FRAME = 2, /* the same from register `base`, return address at `extra` or in register `ra` */
+	RULE_PLAIN = 1, /* an ordinary frame: `extra` is all of it */
+	RULE_FRAME = 2, /* the end of the frame is register `base` plus `cfa`, the return address is at the end plus `extra` or
+			 * in register `ra` */
 	RULE_DEREF = 3, /* the end is the word at `base` plus `cfa`, plus `extra` */
 	RULE_PLT = 4, /* the stack pointer plus 8, and 8 more once the last four bits of the address reach `cfa` */
 	RULE_SIGNAL = 5, /* the kernel keeps the interrupted registers above the stack pointer */
@@ -69,6 +69,13 @@ enum rule_fp {
 };
 
 #define RA_ON_STACK 0xff
+
+/* An ordinary frame in PLAIN_BITS: the return address lies right below its end, which is the stack pointer plus a number, or
+ * the frame pointer if the lowest bit is set; the next PLAIN_FP_BITS say how many words below the end the caller's frame
+ * pointer is saved, 0 that it is still in its register; the others are the number, in words. */
+#define PLAIN_FP_BITS 8
+#define PLAIN_CFA_BITS 15
+#define PLAIN_BITS (1 + PLAIN_FP_BITS + PLAIN_CFA_BITS)
 /* What is added to an offset of a rule, so that none is negative. */
 #define OFFSET_BIAS 0x80000000U
 
@@ -77,7 +84,7 @@ struct rule {
 	u8 base;
 	u8 fp_kind;
 	u8 ra; /* a register, or RA_ON_STACK */
-	u32 cfa; /* in bytes, plus OFFSET_BIAS; likewise the others */
+	u32 cfa; /* in bytes, plus OFFSET_BIAS; likewise the others, but for `extra` of RULE_PLAIN */
 	u32 fp;
 	u32 extra;
 };

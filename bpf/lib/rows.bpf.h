@@ -61,12 +61,16 @@ struct {
 	__type(value, struct file_bucket);
 } file_tables SEC(".maps");
 
-/* The rules of places looked up lately, one word each: a tag, and the number of the rule in the low 16 bits. Written by all
- * CPUs; a word is written whole, so that it is right or about another place. A place is the number of a table, which is never
- * that of another file, and an offset: what is here once stays true. */
-#define OFFSET_BITS 36
+/* The rules of places looked up lately, one word each: a tag, and below it an ordinary frame with IS_PLAIN, or the number of
+ * the rule. Written by all CPUs; a word is written whole, so that it is right or about another place. A place is the number of
+ * a table, and an offset: what is here stays true until the number is used again, before which user space clears all words. */
+#define OFFSET_BITS 32
 #define PLACE_BITS (TABLE_NUMBER_BITS + OFFSET_BITS)
 #define RECENT_BITS 14
+#define TAG_BITS (PLACE_BITS - RECENT_BITS)
+#define IS_PLAIN (1 << PLAIN_BITS)
+#define FOUND_MASK ((1ULL << (64 - TAG_BITS)) - 1)
+_Static_assert(PLAIN_BITS + 1 <= 64 - TAG_BITS, "a word has room for what was found");
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1 << RECENT_BITS);
@@ -170,23 +174,28 @@ __attribute__((noinline)) int find_rule(u32 number, u64 offset)
 	return row_before(line, place) & 0xffff;
 }
 
-/* The same by way of what was looked up lately. */
-static __always_inline u32 rule_number(u32 table, u64 offset)
+/* What is known of an offset in the file of a table: an ordinary frame with IS_PLAIN, or the number of a rule. By way of what
+ * was looked up lately. */
+static __always_inline u32 find_frame(u32 table, u64 offset)
 {
+	if (offset >> OFFSET_BITS)
+		return 0;
 	/* Odd, so that multiplying is one to one within the bits of a place. */
-	u64 place = (u64)table << OFFSET_BITS | (offset & ((1ULL << OFFSET_BITS) - 1));
-	u64 mixed = (place * 0x9e3779b97f4a7c15ULL) & ((1ULL << PLACE_BITS) - 1);
-	u32 slot = mixed >> (PLACE_BITS - RECENT_BITS);
-	u64 tag = mixed << (64 - PLACE_BITS + RECENT_BITS);
+	u64 mixed = (((u64)table << OFFSET_BITS | offset) * 0x9e3779b97f4a7c15ULL) & ((1ULL << PLACE_BITS) - 1);
+	u32 slot = mixed >> TAG_BITS;
+	u64 tag = mixed << (64 - TAG_BITS);
 	u64 *recent = bpf_map_lookup_elem(&recent_rules, &slot);
 	if (!recent)
 		return 0;
 	u64 word = *recent;
-	if (word && ((word ^ tag) >> 16) == 0)
-		return word & 0xffff;
-	u32 number = find_rule(table, offset) & 0xffff;
-	*recent = tag | number;
-	return number;
+	if (word && (word & ~FOUND_MASK) == tag)
+		return word & FOUND_MASK;
+	u32 found = find_rule(table, offset) & 0xffff;
+	struct rule *rule = bpf_map_lookup_elem(&rules, &found);
+	if (rule && rule->kind == RULE_PLAIN)
+		found = IS_PLAIN | (rule->extra & (IS_PLAIN - 1));
+	*recent = tag | found;
+	return found;
 }
 
 #endif

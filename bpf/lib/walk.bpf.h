@@ -231,15 +231,12 @@ __attribute__((noinline)) int walk_some(void)
 		u64 at = pc - !s->exact;
 		if (at - s->map_start >= s->map_size && resolve(at) == NOT_CODE && s->head.user_frames > 0)
 			return END_not_code;
-		u32 number = s->table ? rule_number(s->table, at - s->map_start + s->map_offset) : 0;
-		struct rule *rule = bpf_map_lookup_elem(&rules, &number);
-		if (!rule)
-			return END_no_rule;
-		if (rule->kind != RULE_PLAIN) {
+		u32 found = s->table ? find_frame(s->table, at - s->map_start + s->map_offset) : 0;
+		if (!(found & IS_PLAIN)) {
 			s->pc = pc;
 			s->sp = sp;
 			s->fp = fp;
-			int end = step_rarely(number);
+			int end = step_rarely(found);
 			if (end != WALK_ON)
 				return end;
 			pc = s->pc;
@@ -249,19 +246,20 @@ __attribute__((noinline)) int walk_some(void)
 		}
 		if (!keep_frame(s, s->exact && s->head.user_frames ? pc | ADDRESS_EXACT : pc))
 			return END_full;
-		u64 cfa = (rule->base == REG_RSP ? sp : fp) + offset(rule->cfa);
+		u64 cfa = (found & 1 ? fp : sp) + ((u64)(found & (IS_PLAIN - 1)) >> (1 + PLAIN_FP_BITS)) * 8;
+		u64 below = (found >> 1) & ((1 << PLAIN_FP_BITS) - 1);
 		if (cfa <= sp)
 			return END_chain;
 		/* Where both are saved they mostly lie beside each other. */
 		u64 frame[2];
-		if (rule->fp_kind == FP_SAVED && rule->fp == OFFSET_BIAS - 16) {
+		if (below == 2) {
 			if (bpf_probe_read_user(frame, sizeof(frame), (void *)cfa - 16))
 				return END_fault;
 			fp = frame[0];
 		} else {
 			if (bpf_probe_read_user(&frame[1], 8, (void *)cfa - 8))
 				return END_fault;
-			if (rule->fp_kind == FP_SAVED && bpf_probe_read_user(&fp, 8, (void *)cfa + offset(rule->fp)))
+			if (below && bpf_probe_read_user(&fp, 8, (void *)cfa - below * 8))
 				return END_fault;
 		}
 		sp = cfa;

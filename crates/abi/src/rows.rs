@@ -11,7 +11,7 @@ pub const ROWS_BITS: u32 = 12;
 /// Bits of a table's number that say where it stands; those above tell it from the tables that stood there before.
 pub const TABLE_BITS: u32 = 12;
 /// Bits of a table's number.
-pub const TABLE_NUMBER_BITS: u32 = 26;
+pub const TABLE_NUMBER_BITS: u32 = 20;
 /// Rules at most.
 pub const MAX_RULES: usize = 65536;
 /// Buckets that files are hashed into; a power of two.
@@ -22,6 +22,11 @@ pub const FILES_IN_BUCKET: usize = 8;
 pub const OFFSET_BIAS: u32 = 1 << 31;
 /// [`Rule::ra`] where the return address is on the stack.
 pub const RA_ON_STACK: u8 = 0xff;
+
+/// Bits of [`Rule::extra`] of an ordinary frame that say where the caller's frame pointer is saved, above the lowest.
+pub const PLAIN_FP_BITS: u32 = 8;
+/// Bits above these that say where the frame ends.
+pub const PLAIN_CFA_BITS: u32 = 15;
 
 /// One line.
 pub type Line = [u32; LINE_WORDS];

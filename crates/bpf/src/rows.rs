@@ -13,6 +13,7 @@ pub(crate) struct Rows {
     rules: MapHandle,
     tables: MapHandle,
     file_tables: MapHandle,
+    recent: MapHandle,
     generation: MapHandle,
 }
 
@@ -25,6 +26,7 @@ impl Rows {
             rules: map("rules")?,
             tables: map("tables")?,
             file_tables: map("file_tables")?,
+            recent: map("recent_rules")?,
             generation: map("generations")?,
         })
     }
@@ -75,6 +77,10 @@ impl RowMaps for Rows {
 
     fn set_bucket(&mut self, bucket: u32, files: &[u64; FILES_IN_BUCKET]) -> Result<(), KernelError> {
         set(&self.file_tables, bucket, files)
+    }
+
+    fn clear_recent(&mut self) -> Result<(), KernelError> {
+        set_all(&self.recent, 0, &vec![0_u64; self.recent.max_entries() as usize])
     }
 
     fn set_generation(&mut self, generation: u64) -> Result<(), KernelError> {

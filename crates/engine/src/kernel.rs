@@ -94,6 +94,9 @@ pub trait RowMaps: Send {
     /// Says which tables the files of a bucket have.
     fn set_bucket(&mut self, bucket: u32, files: &[u64; FILES_IN_BUCKET]) -> Result<(), KernelError>;
 
+    /// Has the kernel side forget the rules of all places, because a table's number is used again.
+    fn clear_recent(&mut self) -> Result<(), KernelError>;
+
     /// Has the kernel side look again which tables files have.
     fn set_generation(&mut self, generation: u64) -> Result<(), KernelError>;
 }

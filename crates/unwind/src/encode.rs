@@ -1,6 +1,6 @@
 //! A rule as the kernel side reads it.
 
-use abi::rows::{OFFSET_BIAS, RA_ON_STACK, Rule as Encoded, rule_fp, rule_kind};
+use abi::rows::{OFFSET_BIAS, PLAIN_CFA_BITS, PLAIN_FP_BITS, RA_ON_STACK, Rule as Encoded, rule_fp, rule_kind};
 
 use crate::rule::{Cfa, Frame, Register, Rule, SIGNAL_ORDER, SavedFp, SavedRa};
 
@@ -38,13 +38,33 @@ fn encode(frame: Frame) -> Option<Encoded> {
         SavedRa::PUSHED => (RA_ON_STACK, extra),
         SavedRa::AtCfa(_) => return None,
     };
-    let plain = kind == rule_kind::FRAME
-        && matches!(base, Register::RSP | Register::RBP)
-        && matches!(fp_kind, rule_fp::SAME | rule_fp::SAVED)
-        && frame.ra == SavedRa::PUSHED;
-    let kind = if plain { rule_kind::PLAIN } else { kind };
     let biased = |offset: i32| OFFSET_BIAS.wrapping_add_signed(offset);
-    Some(Encoded { kind, base: place(base), fp_kind, ra, cfa: biased(cfa), fp: biased(fp), extra: biased(extra) })
+    let encoded =
+        Encoded { kind, base: place(base), fp_kind, ra, cfa: biased(cfa), fp: biased(fp), extra: biased(extra) };
+    Some(match plain(frame) {
+        Some(extra) => Encoded { kind: rule_kind::PLAIN, extra, ..encoded },
+        None => encoded,
+    })
+}
+
+/// All that there is to say of an ordinary frame.
+fn plain(frame: Frame) -> Option<u32> {
+    let words = |bytes: i32, bits: u32| {
+        let words = u32::try_from(bytes).ok().filter(|bytes| bytes % 8 == 0)? / 8;
+        (words < 1 << bits).then_some(words)
+    };
+    let below = match frame.fp {
+        SavedFp::Same => 0,
+        SavedFp::AtCfa(offset) => words(offset.checked_neg()?, PLAIN_FP_BITS).filter(|words| *words > 0)?,
+        _ => return None,
+    };
+    let (by_fp, end) = match frame.cfa {
+        Cfa::Register(Register::RSP, offset) => (0, offset),
+        Cfa::Register(Register::RBP, offset) => (1, offset),
+        _ => return None,
+    };
+    let end = words(end, PLAIN_CFA_BITS).filter(|_| frame.ra == SavedRa::PUSHED)?;
+    Some(end << (1 + PLAIN_FP_BITS) | below << 1 | by_fp)
 }
 
 /// The number that the kernel side has for a register.
@@ -74,19 +94,25 @@ mod tests {
             ra: RA_ON_STACK,
             cfa: OFFSET_BIAS + 32,
             fp: OFFSET_BIAS - 16,
-            extra: OFFSET_BIAS - 8,
+            extra: 4 << 9 | 2 << 1,
         };
         let frame = Frame { cfa: Cfa::Register(Register::RSP, 32), fp: SavedFp::AtCfa(-16), ra: SavedRa::PUSHED };
         check(Rule::Frame(frame), expect);
         let by_rbp = Frame { cfa: Cfa::Register(Register::RBP, 32), ..frame };
-        check(Rule::Frame(by_rbp), Encoded { base: 10, ..expect });
+        check(Rule::Frame(by_rbp), Encoded { base: 10, extra: expect.extra | 1, ..expect });
+        // Others are written out.
+        let odd = Encoded { kind: rule_kind::FRAME, extra: OFFSET_BIAS - 8, ..expect };
         let by_r10 = Frame { cfa: Cfa::Register(register(10), 32), ..frame };
-        check(Rule::Frame(by_r10), Encoded { kind: rule_kind::FRAME, base: 2, ..expect });
+        check(Rule::Frame(by_r10), Encoded { base: 2, ..odd });
         let ra_in_rax = Frame { ra: SavedRa::In(register(0)), ..frame };
-        check(Rule::Frame(ra_in_rax), Encoded { kind: rule_kind::FRAME, ra: 13, extra: OFFSET_BIAS, ..expect });
+        check(Rule::Frame(ra_in_rax), Encoded { ra: 13, extra: OFFSET_BIAS, ..odd });
         let fp_by_rbx = Frame { fp: SavedFp::At(register(3), 8), ..frame };
         let at = rule_fp::AT | 11 << 4;
-        check(Rule::Frame(fp_by_rbx), Encoded { kind: rule_kind::FRAME, fp_kind: at, fp: OFFSET_BIAS + 8, ..expect });
+        check(Rule::Frame(fp_by_rbx), Encoded { fp_kind: at, fp: OFFSET_BIAS + 8, ..odd });
+        let large = Frame { cfa: Cfa::Register(Register::RSP, 1 << 18), ..frame };
+        check(Rule::Frame(large), Encoded { cfa: OFFSET_BIAS + (1 << 18), ..odd });
+        let far = Frame { fp: SavedFp::AtCfa(-2048), ..frame };
+        check(Rule::Frame(far), Encoded { fp: OFFSET_BIAS - 2048, ..odd });
     }
 
     #[test]

@@ -14,6 +14,9 @@ use super::wish::{Wish, seconds};
 use crate::kernel::{KernelError, RowMaps};
 use crate::opener::FileKey;
 
+/// How often a place is used before the numbers of its tables come again.
+const MOST_TURNS: u32 = 1 << (TABLE_NUMBER_BITS - TABLE_BITS);
+
 /// How long a sample may take that looked a table up before it was withdrawn: then what it held is free.
 const GRACE: Duration = Duration::from_millis(50);
 
@@ -144,7 +147,11 @@ impl Tables {
         };
         self.maps.set_pointers(pointers, draft.pointers.as_chunks().0)?;
         let turn = &mut self.turns[place as usize];
-        let number = (*turn << TABLE_BITS | place) & ((1 << TABLE_NUMBER_BITS) - 1);
+        if *turn == MOST_TURNS {
+            *turn = 0;
+            self.maps.clear_recent()?;
+        }
+        let number = *turn << TABLE_BITS | place;
         *turn += 1;
         let table = Table {
             number,
