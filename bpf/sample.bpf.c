@@ -45,37 +45,53 @@ static __always_inline void view_task(struct task_view *t)
 }
 
 struct user_state {
-	u64 cs, orig_ax;
+	u64 pc, fp, sp, cs, orig_ax;
 };
 
-/* The registers of the first frame. */
-#define TAKE_REGISTERS(s, u, from)                                                                                    \
+#define TAKE_STATE(u, from)                                                                                           \
 	do {                                                                                                          \
-		u64 *to = (s)->regs;                                                                                  \
-		to[0] = (from)->r8, to[1] = (from)->r9, to[2] = (from)->r10, to[3] = (from)->r11;                     \
-		to[4] = (from)->r12, to[5] = (from)->r13, to[6] = (from)->r14, to[7] = (from)->r15;                   \
-		to[REG_RDI] = (from)->di, to[REG_RSI] = (from)->si, to[REG_RBP] = (from)->bp;                         \
-		to[REG_RBX] = (from)->bx, to[REG_RDX] = (from)->dx, to[REG_RAX] = (from)->ax;                         \
-		to[REG_RCX] = (from)->cx, to[REG_RSP] = (from)->sp, to[REG_RIP] = (from)->ip;                         \
-		(u)->cs = (from)->cs;                                                                                 \
-		(u)->orig_ax = (from)->orig_ax;                                                                       \
+		(u)->pc = (from)->ip, (u)->fp = (from)->bp, (u)->sp = (from)->sp;                                     \
+		(u)->cs = (from)->cs, (u)->orig_ax = (from)->orig_ax;                                                 \
 	} while (0)
 
-/* The registers with which the task last left user mode; false for a task that has none. */
-static __always_inline bool user_state_of(struct scratch *s, struct user_state *u)
+#define TAKE_REGISTERS(to, from)                                                                                      \
+	do {                                                                                                          \
+		(to)[0] = (from)->r8, (to)[1] = (from)->r9, (to)[2] = (from)->r10, (to)[3] = (from)->r11;             \
+		(to)[4] = (from)->r12, (to)[5] = (from)->r13, (to)[6] = (from)->r14, (to)[7] = (from)->r15;           \
+		(to)[REG_RDI] = (from)->di, (to)[REG_RSI] = (from)->si, (to)[REG_RBX] = (from)->bx;                   \
+		(to)[REG_RDX] = (from)->dx, (to)[REG_RAX] = (from)->ax, (to)[REG_RCX] = (from)->cx;                   \
+	} while (0)
+
+/* The registers with which the task last left user mode, where the kernel keeps them; into `regs` all, if it is not NULL. */
+static __always_inline bool read_task(struct user_state *u, u64 *regs)
 {
 	if (HAS(task_pt_regs)) {
-		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-		TAKE_REGISTERS(s, u, regs);
+		struct pt_regs *from = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		TAKE_STATE(u, from);
+		if (regs)
+			TAKE_REGISTERS(regs, from);
 	} else {
 		struct task_struct *task = (void *)bpf_get_current_task();
 		u64 top = (u64)BPF_CORE_READ(task, stack) + knobs.thread_size;
-		struct user_regs regs;
-		if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)(top - sizeof(regs))))
+		struct user_regs from;
+		if (bpf_probe_read_kernel(&from, sizeof(from), (void *)(top - sizeof(from))))
 			return false;
-		TAKE_REGISTERS(s, u, &regs);
+		TAKE_STATE(u, &from);
+		if (regs)
+			TAKE_REGISTERS(regs, &from);
 	}
 	return u->cs & 3;
+}
+
+/* All registers of the interrupted frame, which few walks need. */
+static __always_inline void take_registers(struct scratch *s, struct bpf_perf_event_data *ctx)
+{
+	struct user_state user;
+	if (ctx->regs.cs & 3)
+		TAKE_REGISTERS(s->regs, &ctx->regs);
+	else if (!read_task(&user, s->regs))
+		return;
+	s->known = 1;
 }
 
 /* Keeps the mappings found for the last sample if they are this task's and still hold. A kernel that does not tell has
@@ -87,7 +103,7 @@ static __always_inline void enter_space(struct scratch *s, struct address_space 
 	s->table = 0;
 	s->map_flags = 0;
 	if (space->sequence && s->space.mm == space->mm && s->space.nonce == space->nonce &&
-	    s->space.sequence == space->sequence && s->space.generation == space->generation)
+	    s->space.sequence == space->sequence)
 		return;
 	s->space = *space;
 	s->mapped = 0;
@@ -105,7 +121,7 @@ static __always_inline void submit(struct scratch *s, struct counters_value *c)
 		u64 to = at;
 		barrier_var(to);
 		to &= WORDS - 1;
-		u64 *from = (u64 *)&s->maps[s->order[i] & (MAX_MAPPINGS - 1)];
+		u64 *from = (u64 *)&s->maps[s->order[i] & (MAX_MAPPINGS - 1)].m;
 		for (u32 w = 0; w < MAPPING_WORDS; w++)
 			s->words[to + w] = from[w];
 		at += MAPPING_WORDS;
@@ -149,7 +165,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	struct user_state user = {};
 	bool has_user;
 	if (ctx->regs.cs & 3) {
-		TAKE_REGISTERS(s, &user, &ctx->regs);
+		TAKE_STATE(&user, &ctx->regs);
 		has_user = task.space.mm != 0;
 	} else {
 		head->flags |= SAMPLE_IN_KERNEL;
@@ -158,7 +174,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 			head->kernel_frames = (n >> 3) & 127;
 		if (task.flags & PF_KTHREAD)
 			head->flags |= SAMPLE_KTHREAD;
-		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && user_state_of(s, &user);
+		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && read_task(&user, NULL);
 		if (has_user && (s64)user.orig_ax >= 0)
 			head->flags |= SAMPLE_IN_SYSCALL;
 	}
@@ -167,13 +183,20 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	if (has_user && user.cs != USER_CS_64) {
 		end = END_compat;
 	} else if (has_user) {
-		s->pc = s->regs[REG_RIP];
-		s->fp = s->regs[REG_RBP];
-		s->sp = s->regs[REG_RSP];
+		s->pc = user.pc;
+		s->fp = user.fp;
+		s->sp = user.sp;
 		s->exact = 1;
-		task.space.generation = generation();
+		s->known = 0;
+		s->unbuilt = 0;
 		enter_space(s, &task.space);
-		end = walk_user(s);
+		int found = walk_user();
+		if (found == WALK_WANTS_REGISTERS) {
+			take_registers(s, ctx);
+			found = walk_user();
+		}
+		/* Registers that could not be had. */
+		end = found < 0 ? END_no_register : found;
 	}
 	head->end = end;
 	submit(s, c);

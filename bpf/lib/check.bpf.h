@@ -38,7 +38,7 @@ int self_check(struct bpf_raw_tracepoint_args *ctx)
 	s->space.mm = (u64)BPF_CORE_READ(task, mm);
 	s->space.sequence = 0;
 	s->mapped = 0;
-	struct mapping *m = &s->maps[0];
+	struct mapping *m = &s->maps[0].m;
 	if (find_mapping(s, check->address, m)) {
 		check->start = m->start;
 		check->end = m->end;

@@ -15,41 +15,51 @@ _Static_assert(MAX_KERNEL_FRAMES + MAX_USER_FRAMES + MAX_MAPPINGS * MAPPING_WORD
  * arch/x86/include/uapi/asm/sigcontext.h. */
 enum { REG_R8 = 0, REG_RDI = 8, REG_RSI, REG_RBP, REG_RBX, REG_RDX, REG_RAX, REG_RCX, REG_RSP, REG_RIP, REGISTERS };
 
-/* State of the sample being taken on a CPU. `head` and `words` are contiguous: they are the record. */
+/* A mapping that this CPU found lately. A cache line. */
+struct remembered {
+	struct mapping m;
+	u32 used_by; /* the last sample that had an address in it */
+	u32 table; /* of its file; 0 where it had none when it was looked for */
+	u64 pad;
+};
+_Static_assert(sizeof(struct remembered) == 64, "struct remembered");
+
+/* State of the sample being taken on a CPU. What each sample needs lies together, for at this rate it comes from memory anew
+ * each time. `head` and `words` are contiguous: they are the record. */
 struct scratch {
-	struct sample head;
-	u64 words[WORDS];
 	/* The walk: the frame that comes next. */
 	u64 pc;
 	u64 fp;
 	u64 sp;
-	u32 exact; /* pc is where the thread was interrupted, not a return address, and `regs` are its registers there */
-	u32 unbuilt; /* a frame lay in a file without rows */
-	u64 regs[REGISTERS];
+	u32 exact; /* pc is where the thread was interrupted, not a return address */
+	u8 known; /* `regs` are the registers there */
+	u8 unbuilt; /* a frame lay in a file without rows */
+	u8 new_file; /* the sample named a file not seen before */
+	u8 pad;
 	/* The mapping that the last address lay in, and the table of its file; 0 where it has none. */
 	u64 map_start;
 	u64 map_size;
 	u64 map_offset;
-	u32 table;
 	u32 map_flags;
-	/* Mappings that this CPU found lately, of the address space that `space` tells: they hold for the next sample too if
-	 * nothing was mapped or unmapped since. */
+	u32 table;
+	/* What was remembered is of this address space, and holds for the next sample too if nothing was mapped or unmapped
+	 * since. */
 	struct address_space {
 		u64 mm;
 		u64 nonce; /* tells an address space from a later one at the same place in memory */
 		u64 sequence;
-		u64 generation; /* of the tables */
 	} space;
 	u32 mapped;
 	u32 victim;
-	/* Which of them this sample has addresses in: slots in the order of their first use, as many as head.mappings; and
-	 * for each slot the last sample that used it. */
-	u32 number;
-	u32 order[MAX_MAPPINGS];
-	u32 used_by[MAX_MAPPINGS];
-	u32 table_of[MAX_MAPPINGS];
-	bool new_file; /* the sample named a file not seen before */
-	struct mapping maps[MAX_MAPPINGS];
+	u32 number; /* of the sample */
+	u32 pad2;
+	/* Which of the remembered mappings this sample has addresses in, in the order of their first use: as many as
+	 * head.mappings. */
+	u8 order[MAX_MAPPINGS];
+	struct sample head;
+	u64 words[WORDS];
+	struct remembered maps[MAX_MAPPINGS];
+	u64 regs[REGISTERS];
 	u64 node[32]; /* one maple node */
 	u64 vma[32]; /* the head of one vm_area_struct */
 };

@@ -42,14 +42,6 @@ struct {
 	__type(value, struct rule);
 } rules SEC(".maps");
 
-/* 0 -> how often files got other tables than they had. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u64);
-} generations SEC(".maps");
-
 /* Hash of a file's identity -> the tables of the files there: what is left of the tag << TABLE_NUMBER_BITS | number. */
 struct file_bucket {
 	u64 files[FILES_IN_BUCKET];
@@ -69,21 +61,15 @@ struct {
 #define RECENT_BITS 14
 #define TAG_BITS (PLACE_BITS - RECENT_BITS)
 #define IS_PLAIN (1 << PLAIN_BITS)
+#define IS_STALE (1 << (PLAIN_BITS + 1))
 #define FOUND_MASK ((1ULL << (64 - TAG_BITS)) - 1)
-_Static_assert(PLAIN_BITS + 1 <= 64 - TAG_BITS, "a word has room for what was found");
+_Static_assert(PLAIN_BITS + 2 <= 64 - TAG_BITS, "a word has room for what was found");
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1 << RECENT_BITS);
 	__type(key, u32);
 	__type(value, u64);
 } recent_rules SEC(".maps");
-
-static __always_inline u64 generation(void)
-{
-	u32 zero = 0;
-	u64 *generation = bpf_map_lookup_elem(&generations, &zero);
-	return generation ? *generation : 0;
-}
 
 /* The number of the table of a file; 0 while there is none. */
 static __always_inline u32 table_of(u64 tag)
@@ -127,13 +113,14 @@ static __always_inline u32 row_before(struct line *line, u32 place)
 	return line->words[at];
 }
 
-/* The number of the rule of an offset in the file of a table; 0 where none is known. */
+/* The number of the rule of an offset in the file of a table; 0 where none is known, IS_STALE when the number is of no table any
+ * more: it made room for others. */
 __attribute__((noinline)) int find_rule(u32 number, u64 offset)
 {
 	u32 slot = number & (MAX_TABLES - 1);
 	struct table *table = bpf_map_lookup_elem(&tables, &slot);
 	if (!table || table->number != number)
-		return 0;
+		return IS_STALE;
 	u64 span = (offset >> SPAN_BITS) - table->first_span;
 	if (span >= table->spans)
 		return table->otherwise & 0xffff;
@@ -190,7 +177,10 @@ static __always_inline u32 find_frame(u32 table, u64 offset)
 	u64 word = *recent;
 	if (word && (word & ~FOUND_MASK) == tag)
 		return word & FOUND_MASK;
-	u32 found = find_rule(table, offset) & 0xffff;
+	u32 found = find_rule(table, offset);
+	if (found & IS_STALE)
+		return IS_STALE;
+	found &= 0xffff;
 	struct rule *rule = bpf_map_lookup_elem(&rules, &found);
 	if (rule && rule->kind == RULE_PLAIN)
 		found = IS_PLAIN | (rule->extra & (IS_PLAIN - 1));

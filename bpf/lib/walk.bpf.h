@@ -20,7 +20,8 @@ _Static_assert(STEPS_PER_CALL * CALLS >= MAX_USER_FRAMES, "the loop reaches the 
  * begins there. Source: arch/x86/include/uapi/asm/sigcontext.h. */
 #define SIGNAL_CONTEXT 40
 
-enum { WALK_ON = -1 };
+/* What a walk says that has not ended: it goes on, or it needs the registers of the interrupted frame. */
+enum { WALK_ON = -1, WALK_WANTS_REGISTERS = -2 };
 
 /* What `resolve` found of an address. */
 enum { NOT_CODE = 0, IS_CODE = 1 };
@@ -34,15 +35,23 @@ static __always_inline void set_map(struct scratch *s, struct mapping *m, u32 ta
 	s->table = table;
 }
 
+static __always_inline u32 find_table(struct mapping *m)
+{
+	return m->flags & (MAPPING_FILE | MAPPING_VDSO) ? table_of(file_tag(m)) : 0;
+}
+
 static __always_inline int enter(struct scratch *s, u32 slot)
 {
 	slot &= MAX_MAPPINGS - 1;
-	if (s->used_by[slot] != s->number) {
-		s->used_by[slot] = s->number;
+	struct remembered *r = &s->maps[slot];
+	if (r->used_by != s->number) {
+		r->used_by = s->number;
 		s->order[s->head.mappings & (MAX_MAPPINGS - 1)] = slot;
 		s->head.mappings++;
 	}
-	set_map(s, &s->maps[slot], s->table_of[slot]);
+	if (!r->table)
+		r->table = find_table(&r->m);
+	set_map(s, &r->m, r->table);
 	return IS_CODE;
 }
 
@@ -53,7 +62,7 @@ static __always_inline u32 free_slot(struct scratch *s)
 		return s->mapped++;
 	for (u32 i = 0; i < MAX_MAPPINGS; i++) {
 		u32 slot = s->victim++ & (MAX_MAPPINGS - 1);
-		if (s->used_by[slot] != s->number)
+		if (s->maps[slot].used_by != s->number)
 			return slot;
 	}
 	return MAX_MAPPINGS;
@@ -70,7 +79,7 @@ __attribute__((noinline)) int resolve(u64 pc)
 	for (u32 i = 0; i < MAX_MAPPINGS; i++) {
 		if (i >= n)
 			break;
-		struct mapping *m = &s->maps[i];
+		struct mapping *m = &s->maps[i].m;
 		if (pc - m->start < m->end - m->start)
 			return enter(s, i);
 	}
@@ -80,22 +89,41 @@ __attribute__((noinline)) int resolve(u64 pc)
 	s->table = 0;
 	if (!find_mapping(s, pc, &found))
 		return NOT_CODE;
-	u32 table = found.flags & (MAPPING_FILE | MAPPING_VDSO) ? table_of(file_tag(&found)) : 0;
 	u32 slot = free_slot(s);
 	if (slot >= MAX_MAPPINGS) {
 		/* The address goes without: user space looks it up in /proc while the process lives. */
 		COUNT(c, mappings_overflow);
-		set_map(s, &found, table);
+		set_map(s, &found, find_table(&found));
 		return IS_CODE;
 	}
-	struct mapping *m = &s->maps[slot & (MAX_MAPPINGS - 1)];
-	*m = found;
-	s->table_of[slot & (MAX_MAPPINGS - 1)] = table;
-	if ((m->flags & MAPPING_FILE) && first_sight(m)) {
-		send_path(m, (struct file *)VMA_WORD(s, vm_file), s->head.tgid);
+	struct remembered *r = &s->maps[slot & (MAX_MAPPINGS - 1)];
+	r->m = found;
+	r->table = 0;
+	if ((found.flags & MAPPING_FILE) && first_sight(&r->m)) {
+		send_path(&r->m, (struct file *)VMA_WORD(s, vm_file), s->head.tgid);
 		s->new_file = true;
 	}
 	return enter(s, slot);
+}
+
+/* Forgets the table of the current mapping, which made room for others, and looks whether its file has another. */
+__attribute__((noinline)) int renew_table(void)
+{
+	struct scratch *s = this_scratch();
+	if (!s)
+		return 0;
+	s->table = 0;
+	u32 n = s->mapped;
+	for (u32 i = 0; i < MAX_MAPPINGS; i++) {
+		if (i >= n)
+			break;
+		struct remembered *r = &s->maps[i];
+		if (r->m.start == s->map_start) {
+			s->table = r->table = find_table(&r->m);
+			break;
+		}
+	}
+	return 0;
 }
 
 /* Goes on with the caller, whose frame lies above. */
@@ -143,7 +171,16 @@ static __always_inline bool read_register(struct scratch *s, u32 number, u64 *va
 		return true;
 	}
 	*value = s->regs[number & 15];
-	return s->exact;
+	return s->exact && s->known;
+}
+
+/* Whether a rule needs registers that a walk does not carry on. */
+static __always_inline bool needs_registers(struct rule *rule)
+{
+	u32 saved = rule->fp_kind & 15;
+	return (rule->kind == RULE_FRAME || rule->kind == RULE_DEREF) &&
+	       ((rule->base != REG_RSP && rule->base != REG_RBP) || rule->ra != RA_ON_STACK || saved == FP_AT ||
+		saved == FP_IN);
 }
 
 /* Puts the frame into the record; false when that is full. */
@@ -164,6 +201,8 @@ __attribute__((noinline)) int step_rarely(u32 number)
 		return END_no_rule;
 	u32 kind = rule->kind;
 	u64 value, cfa, pc, fp = s->fp;
+	if (s->exact && !s->known && needs_registers(rule))
+		return WALK_WANTS_REGISTERS;
 	/* The code that returns from a signal handler was not called: its first byte is what the handler returns to. */
 	bool exact = (s->exact && s->head.user_frames) || kind == RULE_SIGNAL;
 	if (!keep_frame(s, exact ? s->pc | ADDRESS_EXACT : s->pc))
@@ -174,7 +213,7 @@ __attribute__((noinline)) int step_rarely(u32 number)
 		if (bpf_probe_read_user(s->regs, sizeof(s->regs), (void *)s->sp + SIGNAL_CONTEXT))
 			return END_fault;
 		go_on(s, s->regs[REG_RIP], s->regs[REG_RSP], s->regs[REG_RBP]);
-		s->exact = 1;
+		s->exact = s->known = 1;
 		return WALK_ON;
 	}
 	if (kind == RULE_UNKNOWN || kind == RULE_FRAME_POINTER)
@@ -232,6 +271,10 @@ __attribute__((noinline)) int walk_some(void)
 		if (at - s->map_start >= s->map_size && resolve(at) == NOT_CODE && s->head.user_frames > 0)
 			return END_not_code;
 		u32 found = s->table ? find_frame(s->table, at - s->map_start + s->map_offset) : 0;
+		if (found & IS_STALE) {
+			renew_table();
+			found = s->table ? find_frame(s->table, at - s->map_start + s->map_offset) & ~IS_STALE : 0;
+		}
 		if (!(found & IS_PLAIN)) {
 			s->pc = pc;
 			s->sp = sp;
@@ -274,16 +317,16 @@ __attribute__((noinline)) int walk_some(void)
 	return WALK_ON;
 }
 
-static __always_inline u32 walk_user(struct scratch *s)
+/* Walks on from the state; an end, or WALK_WANTS_REGISTERS. */
+static __always_inline int walk_user(void)
 {
-	int end = END_full;
-	s->unbuilt = 0;
+	int end = WALK_ON;
 	for (int i = 0; i < CALLS; i++) {
 		end = walk_some();
 		if (end != WALK_ON)
 			break;
 	}
-	return end < 0 ? END_full : end;
+	return end == WALK_ON ? END_full : end;
 }
 
 #endif

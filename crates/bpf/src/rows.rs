@@ -14,7 +14,6 @@ pub(crate) struct Rows {
     tables: MapHandle,
     file_tables: MapHandle,
     recent: MapHandle,
-    generation: MapHandle,
 }
 
 impl Rows {
@@ -27,7 +26,6 @@ impl Rows {
             tables: map("tables")?,
             file_tables: map("file_tables")?,
             recent: map("recent_rules")?,
-            generation: map("generations")?,
         })
     }
 }
@@ -81,9 +79,5 @@ impl RowMaps for Rows {
 
     fn clear_recent(&mut self) -> Result<(), KernelError> {
         set_all(&self.recent, 0, &vec![0_u64; self.recent.max_entries() as usize])
-    }
-
-    fn set_generation(&mut self, generation: u64) -> Result<(), KernelError> {
-        set(&self.generation, 0, &generation)
     }
 }

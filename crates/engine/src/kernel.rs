@@ -96,9 +96,6 @@ pub trait RowMaps: Send {
 
     /// Has the kernel side forget the rules of all places, because a table's number is used again.
     fn clear_recent(&mut self) -> Result<(), KernelError>;
-
-    /// Has the kernel side look again which tables files have.
-    fn set_generation(&mut self, generation: u64) -> Result<(), KernelError>;
 }
 
 /// No kernel side at all. Stands in for the real one while that hands over records.

@@ -59,7 +59,6 @@ pub(super) struct Tables {
     buckets: Vec<[u64; FILES_IN_BUCKET]>,
     held: HashMap<FileKey, Held>,
     retired: VecDeque<Retired>,
-    generation: u64,
     /// Tables that had to make room.
     pub(super) evicted: u64,
 }
@@ -79,7 +78,6 @@ impl Tables {
             buckets: vec![[0; FILES_IN_BUCKET]; FILE_BUCKETS as usize],
             held: HashMap::new(),
             retired: VecDeque::new(),
-            generation: 0,
             evicted: 0,
         }
     }
@@ -173,12 +171,13 @@ impl Tables {
         let cold = self.held.iter().filter(|(_, held)| held.wish.last_sampled().saturating_add(HOT) <= now);
         let oldest = cold.min_by_key(|(_, held)| held.wish.last_sampled()).map(|(key, _)| *key);
         let Some((key, held)) = oldest.and_then(|key| Some((key, self.held.remove(&key)?))) else { return false };
-        if let Err(error) = self.point(&key, 0) {
+        let place = held.number & ((1 << TABLE_BITS) - 1);
+        let withdrawn = self.point(&key, 0).and_then(|()| self.maps.set_table(place, &Table::default()));
+        if let Err(error) = withdrawn {
             // The kernel side may go on with the table: it stays as it is.
             tracing::error!(%error, "cannot withdraw an unwind table");
             return true;
         }
-        let place = held.number & ((1 << TABLE_BITS) - 1);
         let retired = Retired { since: Instant::now(), place, lines: held.lines, pointers: held.pointers };
         self.retired.push_back(retired);
         held.wish.ask_from(now);
@@ -197,9 +196,7 @@ impl Tables {
             // One in ten thousand files, with as many files as there may be.
             None => tracing::debug!(ino = key.ino, "no place is left to name the unwind table of a file"),
         }
-        self.maps.set_bucket(index, bucket)?;
-        self.generation += 1;
-        self.maps.set_generation(self.generation)
+        self.maps.set_bucket(index, bucket)
     }
 
     /// Takes elements, if need be from who had them longest.
