@@ -289,3 +289,6 @@ impl Output for Writer<'_> {
 }
 
 const _: () = assert!(MAX_RULES == 1 << 16, "the numbers of rules have 16 bits");
+
+#[cfg(test)]
+mod tests;
