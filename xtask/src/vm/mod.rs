@@ -26,7 +26,7 @@ use kernels::Kernel;
 use verdict::Verdict;
 
 /// The programs that run in the machine.
-const PROGRAMS: &[&str] = &["c-recurse", "c-deep", "c-syscalls", "c-dlopen"];
+const PROGRAMS: &[&str] = &["c-recurse", "c-deep", "c-syscalls", "c-dlopen", "c-recurse-bare", "c-signals-bare"];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
