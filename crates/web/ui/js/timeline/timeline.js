@@ -31,6 +31,8 @@ const SETTLED = 3000;
 export class Timeline {
   /** @type {Shown | null} */
   #shown = null;
+  /** @type {{ start: number, end: number } | null} the range that was chosen, until its values are there */
+  #chosen = null;
   #asked = 0;
   #pointer = -1;
   /** @type {{ from: number, to: number } | null} */
@@ -55,6 +57,7 @@ export class Timeline {
   /** @param {Shown} shown */
   show(shown) {
     this.#shown = shown;
+    this.#chosen = null;
     this.repaint();
   }
 
@@ -117,10 +120,11 @@ export class Timeline {
       this.#wheel = 0;
     }, { passive: false });
     element.addEventListener('keydown', (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || !this.#shown) return;
-      const size = this.#shown.end - this.#shown.start;
-      if (event.key === 'ArrowLeft') this.#choose(this.#shown.start - size / 4, this.#shown.end - size / 4);
-      else if (event.key === 'ArrowRight') this.#choose(this.#shown.start + size / 4, this.#shown.end + size / 4);
+      const range = this.#chosen ?? this.#shown;
+      if (event.ctrlKey || event.metaKey || event.altKey || !range) return;
+      const size = range.end - range.start;
+      if (event.key === 'ArrowLeft') this.#choose(range.start - size / 4, range.end - size / 4);
+      else if (event.key === 'ArrowRight') this.#choose(range.start + size / 4, range.end + size / 4);
       else if (event.key === '+' || event.key === '=') this.#scale(0.5, 0.5);
       else if (event.key === '-') this.#scale(2, 0.5);
       else return;
@@ -134,8 +138,9 @@ export class Timeline {
    * @param {number} pivot 0 to 1
    */
   #scale(factor, pivot) {
-    if (!this.#shown) return;
-    const { start, end } = this.#shown;
+    const range = this.#chosen ?? this.#shown;
+    if (!range) return;
+    const { start, end } = range;
     const at = start + (end - start) * pivot;
     this.#choose(at - (at - start) * factor, at + (end - at) * factor);
   }
@@ -148,7 +153,8 @@ export class Timeline {
     const least = 15_000;
     if (end - start < least) [start, end] = [(start + end - least) / 2, (start + end + least) / 2];
     const late = Math.max(0, end - serverNow());
-    this.ranged(Math.round(start - late), Math.round(end - late));
+    this.#chosen = { start: Math.round(start - late), end: Math.round(end - late) };
+    this.ranged(this.#chosen.start, this.#chosen.end);
   }
 
   #draw() {
