@@ -33,6 +33,12 @@ static __always_inline void view_task(struct task_view *t)
 			t->space.nonce = mm->arg_start ^ t->start_time;
 			if (bpf_core_field_exists(mm->mm_lock_seq))
 				t->space.sequence = (u32)mm->mm_lock_seq | (1ULL << 32);
+			struct mm_struct___v613 *v613 = (void *)mm;
+			if (bpf_core_field_exists(v613->mm_lock_seq.sequence)) {
+				u64 sequence = v613->mm_lock_seq.sequence;
+				if (!(sequence & 1))
+					t->space.sequence = sequence | (1ULL << 32);
+			}
 		}
 		return;
 	}

@@ -20,6 +20,8 @@
 #define MAX_RULES 65536
 #define FILE_BUCKETS 2048
 #define FILES_IN_BUCKET 8
+/* The device of the vDSO, which is in no file system: there is no such one. */
+#define VDSO_DEV 0xffffffffU
 
 enum record_kind {
 	RECORD_SAMPLE = 1,

@@ -121,11 +121,19 @@ struct mm_context {
 };
 
 struct mm_struct {
-	int mm_lock_seq; /* from 6.4: 5e31275cc997; bumped by every change of the mappings */
+	int mm_lock_seq; /* from 6.4: 5e31275cc997; goes up with every change of the mappings */
 	unsigned long arg_start;
 	struct maple_tree mm_mt; /* from 6.1: 524e00b36e8c */
 	struct rb_root mm_rb; /* until 6.0 */
 	struct mm_context context;
+};
+
+/* eb449bd96954 (6.13) made it the counter of a lock, odd while somebody holds it. */
+struct seqcount {
+	unsigned int sequence;
+};
+struct mm_struct___v613 {
+	struct seqcount mm_lock_seq;
 };
 
 struct signal_struct {

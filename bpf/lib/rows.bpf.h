@@ -74,7 +74,8 @@ struct {
 /* The number of the table of a file; 0 while there is none. */
 static __always_inline u32 table_of(u64 tag)
 {
-	u32 index = tag & (FILE_BUCKETS - 1);
+	/* Bits that the word does not keep; the lowest is always set. */
+	u32 index = (tag >> 9) & (FILE_BUCKETS - 1);
 	struct file_bucket *bucket = bpf_map_lookup_elem(&file_tables, &index);
 	if (!bucket)
 		return 0;
@@ -158,7 +159,11 @@ __attribute__((noinline)) int find_rule(u32 number, u64 offset)
 	line = bpf_map_lookup_elem(&rows, &first);
 	if (!line)
 		return 0;
-	return row_before(line, place) & 0xffff;
+	u32 row = row_before(line, place);
+	/* Withdrawn while it was read. */
+	if (table->number != number)
+		return IS_STALE;
+	return row & 0xffff;
 }
 
 /* What is known of an offset in the file of a table: an ordinary frame with IS_PLAIN, or the number of a rule. By way of what

@@ -78,7 +78,8 @@ static __always_inline u32 file_version(struct inode *inode)
 	} else {
 		struct inode___v611 *v = (void *)inode;
 		sec = BPF_CORE_READ(v, i_ctime_sec);
-		nsec = BPF_CORE_READ(v, i_ctime_nsec);
+		/* The top bit says that somebody asked for the time (I_CTIME_QUERIED, from 6.13). */
+		nsec = BPF_CORE_READ(v, i_ctime_nsec) & 0x7fffffff;
 	}
 	u64 mix = (sec * 1000000000ULL + nsec) * 0x9e3779b97f4a7c15ULL + BPF_CORE_READ(inode, i_generation);
 	mix *= 0xff51afd7ed558ccdULL;
@@ -105,8 +106,8 @@ static __always_inline bool find_mapping(struct scratch *s, u64 addr, struct map
 	m->dev = 0;
 	m->version = 0;
 	struct file *file = (void *)VMA_WORD(s, vm_file);
-	if (file) {
-		struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = file ? BPF_CORE_READ(file, f_inode) : NULL;
+	if (inode) {
 		m->flags |= MAPPING_FILE;
 		m->ino = BPF_CORE_READ(inode, i_ino);
 		m->dev = BPF_CORE_READ(inode, i_sb, s_dev);
@@ -114,6 +115,7 @@ static __always_inline bool find_mapping(struct scratch *s, u64 addr, struct map
 	} else if ((u64)BPF_CORE_READ(mm, context.vdso) == start) {
 		m->flags |= MAPPING_VDSO;
 		m->offset = 0;
+		m->dev = VDSO_DEV;
 	}
 	return true;
 }

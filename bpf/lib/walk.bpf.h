@@ -249,7 +249,8 @@ __attribute__((noinline)) int step_rarely(u32 number)
 		if (!read_register(s, in, &fp))
 			return END_no_register;
 	} else if (saved == FP_LOST) {
-		fp = 0;
+		/* No frame pointer, and not the zero of an outermost frame. */
+		fp = 1;
 	}
 	/* Code that took its return address off the stack has an empty frame. */
 	if (cfa < s->sp || (cfa == s->sp && !s->exact))

@@ -84,8 +84,10 @@ pub struct Table {
 const _: () = assert!(size_of::<Rule>() == 16);
 const _: () = assert!(size_of::<Table>() == 24);
 
-/// What stands for a file's identity where the kernel side looks for its table (`file_tag` in `path.bpf.h`). The vDSO is the
-/// file whose identity is all zeros.
+/// The device of the vDSO (`VDSO_DEV`), whose inode and version are 0.
+pub const VDSO_DEV: u32 = u32::MAX;
+
+/// What stands for a file's identity where the kernel side looks for its table (`file_tag` in `path.bpf.h`).
 pub fn file_tag(ino: u64, dev: u32, version: u32) -> u64 {
     let tag = ino.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (u64::from(dev) << 32 | u64::from(version));
     let tag = tag.wrapping_mul(0xff51_afd7_ed55_8ccd);
@@ -94,7 +96,7 @@ pub fn file_tag(ino: u64, dev: u32, version: u32) -> u64 {
 
 /// Which bucket of `file_tables` a file is in.
 pub fn file_bucket(tag: u64) -> u32 {
-    tag as u32 & (FILE_BUCKETS - 1)
+    (tag >> 9) as u32 & (FILE_BUCKETS - 1)
 }
 
 /// The word of `file_tables` that says which table a file has.

@@ -57,7 +57,8 @@ fn rows(scope: &Scope, profiler: &Arc<Profiler>) {
         let profiler = Arc::clone(profiler);
         move || profiler.rows().map_or(0, |rows| read(&rows)) as f64
     };
-    let counters: [(_, _, Read); 5] = [
+    let counters: [(_, _, Read); 6] = [
+        ("pyrope_unwind_rules_refused_total", "Unwind rules that got no number.", RowCounts::rules_refused),
         ("pyrope_unwind_files_built_total", "Files whose unwind rows were built.", RowCounts::built),
         ("pyrope_unwind_rows_built_total", "Unwind rows that were built.", RowCounts::rows),
         (

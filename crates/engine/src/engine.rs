@@ -15,7 +15,7 @@ use crate::command::{Command, SessionId};
 use crate::files::FileCounts;
 use crate::kernel::{Kernel, KernelCounters, KernelError, RowMaps, Waker};
 use crate::process::{self, ProcessChange};
-use crate::rows::RowCounts;
+use crate::rows::{Asker, RowCounts};
 use crate::sampler::{Sampler, now};
 use crate::session::{Settings, Shared};
 use crate::target::TargetChange;
@@ -102,7 +102,8 @@ impl Engine {
         let (to_namer, named) = bounded(TO_NAME);
         let (to_opener, opened) = bounded(TO_OPEN);
         let (to_rows, to_build) = bounded(TO_BUILD);
-        let rows_again = to_rows.clone();
+        let rows = RowCounts::default();
+        let asker = Asker { requests: to_rows.clone(), counts: rows.clone() };
         let (loaded, answer) = bounded::<Result<Loaded, KernelError>>(1);
         let files_to_namer = to_namer.clone();
         let totals = Totals::default();
@@ -126,14 +127,13 @@ impl Engine {
             Box::new(move || match kernel() {
                 Ok(kernel) => {
                     _ = loaded.send(Ok((kernel.waker(), kernel.map_bytes(), kernel.row_maps())));
-                    Sampler::new(kernel, orders, to_namer, to_opener, rows_again, counted, seen_files).run();
+                    Sampler::new(kernel, orders, to_namer, to_opener, asker, counted, seen_files).run();
                 }
                 Err(error) => _ = loaded.send(Err(error)),
             }),
         )?);
         let (wake, map_bytes, row_maps) =
             answer.recv().map_err(|_| KernelError::new("the sampler thread ended while it loaded"))??;
-        let rows = RowCounts::default();
         if let Some(maps) = row_maps {
             let counts = rows.clone();
             threads.push(spawn("rows", Box::new(move || rows::run(&to_build, maps, counts)))?);
@@ -200,6 +200,7 @@ impl Engine {
     pub fn stop(&self) {
         let deadline = Instant::now() + STOP_WAIT;
         let (stopped, wait) = bounded(1);
+        self.inner.rows.stop();
         self.send(Command::Stop(stopped));
         _ = wait.recv_deadline(deadline);
         let threads =

@@ -12,12 +12,12 @@ mod wish;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use abi::rows::{Line, MAX_RULES};
-use crossbeam_channel::Receiver;
+use abi::rows::{Line, MAX_RULES, VDSO_DEV};
+use crossbeam_channel::{Receiver, Sender};
 use elf::{Elf, ReadAt};
 use unwind::{Output, Rule, Rules, Summary};
 
@@ -31,8 +31,10 @@ use crate::vdso;
 /// Lines that are written into the kernel at once: 64 KiB.
 const PORTION: usize = 1024;
 
-/// Rows that found no room are not asked for again before so many seconds.
-const PAUSE: u32 = 10;
+/// Rows that found no room, or could not be written, are not asked for again before so many seconds.
+const PAUSE: u32 = 30;
+/// Rules that one file may add to those that all share. Real libraries have up to seven hundred.
+const MOST_NEW_RULES: usize = 4096;
 /// When more files are known than this, those that are closed are forgotten.
 const MOST_KNOWN: usize = 8192;
 
@@ -43,6 +45,12 @@ pub(crate) enum RowRequest {
     Build(BuildRequest),
     /// Those of a file that had rows, or asked for them.
     Again(FileKey),
+}
+
+/// What the sampler has of the thread.
+pub(crate) struct Asker {
+    pub(crate) requests: Sender<RowRequest>,
+    pub(crate) counts: RowCounts,
 }
 
 /// Asks for the rows of a file.
@@ -75,6 +83,9 @@ struct Counts {
     malformed: AtomicU64,
     tables: AtomicU64,
     bytes: AtomicU64,
+    rules_refused: AtomicU64,
+    tight: AtomicBool,
+    stopping: AtomicBool,
 }
 
 impl RowCounts {
@@ -113,6 +124,21 @@ impl RowCounts {
         self.0.tables.load(Relaxed)
     }
 
+    /// Times that a rule got no number, because its file has too many or all numbers are taken.
+    pub fn rules_refused(&self) -> u64 {
+        self.0.rules_refused.load(Relaxed)
+    }
+
+    /// Whether room is short: then it matters when files were sampled last.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.0.tight.load(Relaxed)
+    }
+
+    /// What waits to be built is not wanted any more.
+    pub(crate) fn stop(&self) {
+        self.0.stopping.store(true, Relaxed);
+    }
+
     /// Bytes of rows that the kernel holds now.
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Relaxed)
@@ -130,6 +156,9 @@ pub(crate) fn run(requests: &Receiver<RowRequest>, maps: Box<dyn RowMaps>, count
     };
     builder.build_vdso();
     for request in requests {
+        if builder.counts.0.stopping.load(Relaxed) {
+            return;
+        }
         match request {
             RowRequest::Build(request) => builder.build(request),
             RowRequest::Again(key) => builder.build_again(&key),
@@ -190,13 +219,22 @@ impl Builder {
                 wish.ask_from(seconds() + PAUSE);
                 tracing::debug!(%path, "no room for unwind rows: those of other files are in use");
             }
-            Err(error) => tracing::warn!(%path, %error, "the unwind rows of a file cannot be written"),
+            Err(error) => {
+                wish.ask_from(seconds() + PAUSE);
+                tracing::warn!(%path, %error, "the unwind rows of a file cannot be written");
+            }
         }
+        let counts = &self.counts.0;
+        counts.evicted.store(self.tables.evicted, Relaxed);
+        counts.tables.store(self.tables.len() as u64, Relaxed);
+        counts.bytes.store(u64::from(self.tables.lines_used()) * size_of::<Line>() as u64, Relaxed);
+        counts.tight.store(self.tables.is_tight(), Relaxed);
+        counts.rules_refused.store(self.rules.refused(), Relaxed);
     }
 
     fn build_vdso(&mut self) {
         let Some(image) = vdso::own_image() else { return };
-        let key = FileKey { ino: 0, dev: 0, version: 0 };
+        let key = FileKey { ino: 0, dev: VDSO_DEV, version: 0 };
         if let Err(error) = self.build_file(key, &image[..], State::always()) {
             tracing::warn!(%error, "the unwind rows of the vDSO cannot be written");
         }
@@ -209,6 +247,7 @@ impl Builder {
         file: R,
         wish: Wish,
     ) -> Result<Option<Summary>, KernelError> {
+        self.rules.allow(MOST_NEW_RULES);
         let mut writer = Writer::new(&mut self.tables);
         let summary = match Elf::parse(file) {
             Ok((elf, _)) => unwind::compile(&elf, &mut self.rules, &mut writer),
@@ -216,7 +255,10 @@ impl Builder {
             Err(_) => Summary::default(),
         };
         let Some(draft) = writer.finish()? else { return Ok(None) };
-        self.write_rules()?;
+        if let Err(error) = self.write_rules() {
+            self.tables.discard(&draft);
+            return Err(error);
+        }
         let otherwise = if summary.rows == 0 { self.frame_pointer } else { 0 };
         Ok(self.tables.publish(key, wish, draft, otherwise)?.then_some(summary))
     }
@@ -239,9 +281,6 @@ impl Builder {
         counts.rows.fetch_add(summary.rows, Relaxed);
         counts.malformed.fetch_add(summary.malformed, Relaxed);
         counts.nanoseconds.fetch_add(nanoseconds, Relaxed);
-        counts.evicted.store(self.tables.evicted, Relaxed);
-        counts.tables.store(self.tables.len() as u64, Relaxed);
-        counts.bytes.store(u64::from(self.tables.lines_used()) * size_of::<Line>() as u64, Relaxed);
     }
 }
 

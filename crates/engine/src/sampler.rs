@@ -20,7 +20,7 @@ use crate::kernel::Kernel;
 use crate::namer::{CloseFiles, NamerEvent};
 use crate::opener::OpenRequest;
 use crate::process::{ProcessChange, Subscribers};
-use crate::rows::RowRequest;
+use crate::rows::{Asker, RowCounts};
 use crate::session::{Matched, OPEN_EVERY, SessionState};
 use crate::window::Window;
 
@@ -34,6 +34,8 @@ const IDLE: Duration = Duration::from_millis(250);
 const BUSY: Duration = Duration::from_millis(20);
 /// How often it looks for CPUs that came or went, in nanoseconds.
 const CPUS_EVERY: u64 = 1_000_000_000;
+/// How often it says which files are in use while room for unwind rows is short, in nanoseconds.
+const MARK_EVERY: u64 = 10_000_000_000;
 /// How often it looks for files that are no longer in use, in nanoseconds; sooner when there are many.
 const FILES_EVERY: u64 = 60_000_000_000;
 
@@ -52,6 +54,8 @@ pub(crate) struct Sampler {
     malformed: u64,
     cpus_followed: u64,
     files_looked_at: u64,
+    files_marked_at: u64,
+    rows: RowCounts,
     events_missed: u64,
     totals: Totals,
 }
@@ -62,7 +66,7 @@ impl Sampler {
         commands: Receiver<Command>,
         namer: Sender<NamerEvent>,
         opener: Sender<OpenRequest>,
-        rows: Sender<RowRequest>,
+        rows: Asker,
         totals: Totals,
         files: FileCounts,
     ) -> Self {
@@ -70,7 +74,7 @@ impl Sampler {
             kernel,
             commands,
             namer,
-            interner: Interner::new(opener, rows, files),
+            interner: Interner::new(opener, rows.requests, files),
             processes: Processes::new(),
             sessions: BTreeMap::new(),
             subscribers: Subscribers::default(),
@@ -79,6 +83,8 @@ impl Sampler {
             malformed: 0,
             cpus_followed: 0,
             files_looked_at: now(),
+            files_marked_at: 0,
+            rows: rows.counts,
             events_missed: 0,
             totals,
         }
@@ -328,9 +334,12 @@ impl Sampler {
     /// Has files closed that no interval holds, and of too many files those that are needed least.
     fn forget_files(&mut self, now: u64) {
         let turn = now.saturating_sub(self.files_looked_at) >= FILES_EVERY;
-        if !turn && !self.interner.is_crowded() {
+        // Those whose stacks are all known are seen to be in use only here.
+        let rows = self.rows.is_tight() && now.saturating_sub(self.files_marked_at) >= MARK_EVERY;
+        if !turn && !rows && !self.interner.is_crowded() {
             return;
         }
+        self.files_marked_at = now;
         if turn {
             self.files_looked_at = now;
             self.interner.next_turn();

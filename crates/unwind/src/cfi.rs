@@ -21,6 +21,10 @@ use program::{Machine, State};
 const MOST_CIES: usize = 4096;
 /// A longer entry is no real one.
 const LONGEST: u64 = 1 << 20;
+/// Entries that are looked at in a table. The largest programs have a million; a sparse file can claim any number.
+const MOST_LOOKS: u64 = 8 << 20;
+/// Entries that are put in order where the linker did not: 16 MiB of them.
+const MOST_SORTED: usize = 1 << 20;
 
 /// A table of a file.
 pub(crate) struct Table<R> {
@@ -32,6 +36,7 @@ pub(crate) struct Table<R> {
     order: Order<R>,
     cies: HashMap<u64, Option<Cie>>,
     remembered: Vec<State>,
+    looks: u64,
     /// Entries that could not be read, and those whose program could only be run in part.
     pub(crate) malformed: u64,
 }
@@ -77,6 +82,7 @@ impl<R: ReadAt + Clone> Table<R> {
             order: Order::none(),
             cies: HashMap::new(),
             remembered: Vec::new(),
+            looks: 0,
             malformed: 0,
         }
     }
@@ -89,6 +95,10 @@ impl<R: ReadAt + Clone> Table<R> {
             match header.kind {
                 Kind::End if self.layout == Layout::Exceptions => break,
                 Kind::End | Kind::Cie => {}
+                Kind::Fde(_) if found.len() == MOST_SORTED => {
+                    self.malformed += 1;
+                    break;
+                }
                 Kind::Fde(_) => {
                     if let Some(stretch) = self.stretch(position) {
                         found.push((stretch.start, position));
@@ -102,16 +112,17 @@ impl<R: ReadAt + Clone> Table<R> {
     }
 
     fn header(&mut self, position: u64) -> Option<Header> {
-        if position >= self.size {
+        if position >= self.size || self.looks == MOST_LOOKS {
             return None;
         }
+        self.looks += 1;
         Header::parse(self.pieces.bytes(position, HEADER), position, self.layout)
     }
 
     /// The next stretch, by address. What cannot be read is left out.
     pub(crate) fn next(&mut self) -> Option<Stretch> {
         loop {
-            let position = self.order.next()?;
+            let position = self.order.next().filter(|_| self.looks < MOST_LOOKS)?;
             match self.stretch(position) {
                 Some(stretch) if stretch.start < stretch.end && stretch.start != 0 => return Some(stretch),
                 // The linker leaves entries of functions that it removed, at address 0 or without length.

@@ -17,6 +17,7 @@ pub struct Rules {
     list: Vec<Rule>,
     recent: Vec<(Rule, u16)>,
     refused: u64,
+    most: usize,
 }
 
 impl Default for Rules {
@@ -26,11 +27,17 @@ impl Default for Rules {
             list: vec![Rule::Unknown],
             recent: vec![(Rule::Unknown, 0); RECENT],
             refused: 0,
+            most: MOST,
         }
     }
 }
 
 impl Rules {
+    /// Numbers so many more rules at most from now on, so that no file takes the numbers of all others.
+    pub fn allow(&mut self, more: usize) {
+        self.most = self.list.len().saturating_add(more).min(MOST);
+    }
+
     /// The number of a rule; 0 for a new one when all numbers are taken.
     #[inline]
     pub fn number(&mut self, rule: Rule) -> u16 {
@@ -41,7 +48,7 @@ impl Rules {
         }
         let number = match self.by_rule.get(&rule) {
             Some(number) => *number,
-            None if self.list.len() == MOST => {
+            None if self.list.len() >= self.most => {
                 self.refused += 1;
                 return 0;
             }
@@ -118,5 +125,16 @@ mod tests {
         let last = (0..MOST as i32 + 10).map(|offset| rules.number(rule(offset))).last();
         assert_eq!((last, rules.list().len(), rules.refused()), (Some(0), MOST, 11));
         assert_eq!(rules.number(rule(5)), 6);
+    }
+
+    #[test]
+    fn one_file_takes_no_more_numbers_than_it_may() {
+        let mut rules = Rules::default();
+        let rule = |offset| Rule::Frame(Frame { cfa: Cfa::Deref(Register::RBP, offset), ..Frame::ENTRY });
+        rules.allow(2);
+        assert_eq!([1, 2, 3, 1].map(|offset| rules.number(rule(offset))), [1, 2, 0, 1]);
+        rules.allow(2);
+        assert_eq!([3, 2].map(|offset| rules.number(rule(offset))), [3, 2]);
+        assert_eq!(rules.refused(), 1);
     }
 }

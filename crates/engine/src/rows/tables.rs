@@ -21,7 +21,10 @@ const MOST_TURNS: u32 = 1 << (TABLE_NUMBER_BITS - TABLE_BITS);
 const GRACE: Duration = Duration::from_millis(50);
 
 /// A file that was sampled so lately, in seconds, keeps its rows: who asks for room goes without.
-const HOT: u32 = 10;
+const HOT: u32 = 30;
+/// Lines that are freed at once where room is short, and the most tables for it.
+const FREED_AT_ONCE: u32 = 2048;
+const EVICTED_AT_ONCE: usize = 64;
 
 /// The rows of a file on their way into the kernel.
 #[derive(Debug, Default)]
@@ -35,7 +38,7 @@ pub(super) struct Draft {
 
 /// A file that has a table.
 struct Held {
-    number: u32,
+    table: Table,
     lines: Vec<(u32, u32)>,
     pointers: (u32, u32),
     wish: Wish,
@@ -91,6 +94,11 @@ impl Tables {
         self.held.len()
     }
 
+    /// Whether little room is left.
+    pub(super) fn is_tight(&self) -> bool {
+        self.lines.left() < self.maps.lines() / 8
+    }
+
     /// Lines that hold rows.
     pub(super) fn lines_used(&self) -> u32 {
         self.maps.lines() - self.lines.left()
@@ -108,7 +116,21 @@ impl Tables {
         spans: &[(u64, usize, usize)],
         lines: &[Line],
     ) -> Result<bool, KernelError> {
-        let Some(mut next) = self.room(lines.len() as u32, |tables| &mut tables.lines) else { return Ok(false) };
+        let count = lines.len() as u32;
+        let own: u32 = draft.lines.iter().map(|(_, count)| count).sum();
+        if own + count > self.maps.lines() / 4 * 3 {
+            // It would leave nothing to the others.
+            return Ok(false);
+        }
+        let mut next = self.lines.take(count);
+        if next.is_none() && spans.len() > 1 {
+            // Only the lines of a span have to lie together: what is free here and there is used first.
+            let (first, rest) = spans.split_at(spans.len() / 2);
+            let (lines_of_first, lines_of_rest) = lines.split_at(first.iter().map(|(_, _, lines)| lines).sum());
+            return Ok(self.add(draft, first, lines_of_first)? && self.add(draft, rest, lines_of_rest)?);
+        }
+        next = next.or_else(|| self.room(count, |tables| &mut tables.lines));
+        let Some(mut next) = next else { return Ok(false) };
         draft.lines.push((next, lines.len() as u32));
         self.maps.set_lines(next, lines)?;
         for (number, rows, lines) in spans {
@@ -146,8 +168,8 @@ impl Tables {
         self.maps.set_pointers(pointers, draft.pointers.as_chunks().0)?;
         let turn = &mut self.turns[place as usize];
         if *turn == MOST_TURNS {
-            *turn = 0;
             self.maps.clear_recent()?;
+            *turn = 0;
         }
         let number = *turn << TABLE_BITS | place;
         *turn += 1;
@@ -160,29 +182,48 @@ impl Tables {
             pad: 0,
         };
         self.maps.set_table(place, &table)?;
-        self.held.insert(key, Held { number, lines: draft.lines, pointers: (pointers, count), wish });
+        self.held.insert(key, Held { table, lines: draft.lines, pointers: (pointers, count), wish });
         self.point(&key, number)?;
         Ok(true)
     }
 
-    /// Withdraws the table of the file that was sampled longest ago; false if all were just now.
-    fn evict(&mut self) -> bool {
+    /// Withdraws tables of the files that were sampled longest ago; false if all were just now.
+    fn evict_some(&mut self) -> bool {
+        let mut freed = 0;
+        for evicted in 0..EVICTED_AT_ONCE {
+            match self.evict() {
+                Some(lines) => freed += lines,
+                None => return evicted > 0,
+            }
+            if freed >= FREED_AT_ONCE {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Withdraws one, and says how many lines that will free.
+    fn evict(&mut self) -> Option<u32> {
         let now = seconds();
         let cold = self.held.iter().filter(|(_, held)| held.wish.last_sampled().saturating_add(HOT) <= now);
         let oldest = cold.min_by_key(|(_, held)| held.wish.last_sampled()).map(|(key, _)| *key);
-        let Some((key, held)) = oldest.and_then(|key| Some((key, self.held.remove(&key)?))) else { return false };
-        let place = held.number & ((1 << TABLE_BITS) - 1);
-        let withdrawn = self.point(&key, 0).and_then(|()| self.maps.set_table(place, &Table::default()));
+        let key = oldest?;
+        let held = self.held.remove(&key)?;
+        let place = held.table.number & ((1 << TABLE_BITS) - 1);
+        // All but the number stays, for those who are reading.
+        let none = Table { number: 0, ..held.table };
+        let withdrawn = self.point(&key, 0).and_then(|()| self.maps.set_table(place, &none));
         if let Err(error) = withdrawn {
             // The kernel side may go on with the table: it stays as it is.
             tracing::error!(%error, "cannot withdraw an unwind table");
-            return true;
+            return Some(0);
         }
+        let freed = held.lines.iter().map(|(_, count)| count).sum();
         let retired = Retired { since: Instant::now(), place, lines: held.lines, pointers: held.pointers };
         self.retired.push_back(retired);
         held.wish.ask_from(now);
         self.evicted += 1;
-        true
+        Some(freed)
     }
 
     /// Says which table a file has, 0 for none.
@@ -208,10 +249,12 @@ impl Tables {
             if let Some(first) = of(self).take(count) {
                 return Some(first);
             }
-            if let Some(retired) = self.retired.pop_front() {
-                thread::sleep(GRACE.saturating_sub(retired.since.elapsed()));
-                self.give_back(&retired.lines, retired.pointers, Some(retired.place));
-            } else if !self.evict() {
+            if let Some(last) = self.retired.back() {
+                thread::sleep(GRACE.saturating_sub(last.since.elapsed()));
+                for retired in std::mem::take(&mut self.retired) {
+                    self.give_back(&retired.lines, retired.pointers, Some(retired.place));
+                }
+            } else if !self.evict_some() {
                 return None;
             }
         }

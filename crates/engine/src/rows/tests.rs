@@ -170,7 +170,7 @@ fn the_file_that_was_sampled_longest_ago_makes_room_and_comes_back_when_it_is_as
     let mut builder = builder(&memory);
     let file = own();
     let wishes: Vec<Wish> = (0..2).map(|ino| build(&mut builder, ino, &file)).collect();
-    for (wish, ago) in wishes.iter().zip([20, 30]) {
+    for (wish, ago) in wishes.iter().zip([40, 50]) {
         assert!(!wish.sampled(now - ago));
     }
     let third = build(&mut builder, 2, &file);

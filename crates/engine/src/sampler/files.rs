@@ -49,13 +49,14 @@ impl FileTable {
     }
 
     /// Gives a file a number, if there is room.
-    pub(crate) fn add(&mut self, key: FileKey) -> Option<(u64, Wish)> {
+    pub(crate) fn add(&mut self, key: FileKey, now: u32) -> Option<(u64, Wish)> {
         if self.by_key.len() >= self.most {
             return None;
         }
         let number = self.next;
         self.next += 1;
         let wish = Wish::default();
+        _ = wish.sampled(now);
         self.by_key.insert(key, Seen { number, used: self.turn, intervals: 0, wish: Arc::clone(&wish) });
         self.key_of.insert(number, key);
         Some((number, wish))
@@ -119,7 +120,7 @@ mod tests {
 
     /// The number that a file gets.
     fn add(table: &mut FileTable, ino: u64) -> Option<u64> {
-        table.add(key(ino)).map(|(number, _)| number)
+        table.add(key(ino), 0).map(|(number, _)| number)
     }
 
     fn forget_all(table: &mut FileTable) -> Vec<(u64, Closed)> {

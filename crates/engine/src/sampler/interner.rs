@@ -77,12 +77,12 @@ impl Interner {
 
     /// The stack of a record.
     pub(crate) fn stack(&mut self, record: &SampleRecord<'_>, process: u32) -> Node {
+        self.seconds = (record.head.ktime / 1_000_000_000) as u32;
         let hash = fingerprint(record.payload, process);
         let slot = hash as usize & (RECENT - 1);
         if self.recent[slot].0 == hash {
             return self.recent[slot].1;
         }
-        self.seconds = (record.head.ktime / 1_000_000_000) as u32;
         let node = self.build(record, process);
         self.recent[slot] = (hash, node);
         node
@@ -135,7 +135,7 @@ impl Interner {
         }
         // Without room, and with a full queue, there is a storm of new files: this one stays without names until it is
         // seen again.
-        let Some((file, wish)) = self.files.add(key) else { return self.not_asked(tgid, process) };
+        let Some((file, wish)) = self.files.add(key, self.seconds) else { return self.not_asked(tgid, process) };
         let path = self.hints.remove(&key);
         let request = OpenRequest { file, key, tgid, start: mapping.start, end: mapping.end, path, wish };
         if self.opener.try_send(request).is_err() {
