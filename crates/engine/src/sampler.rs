@@ -3,6 +3,7 @@
 mod files;
 mod interner;
 mod job;
+mod path;
 mod processes;
 
 use std::collections::{BTreeMap, HashSet};

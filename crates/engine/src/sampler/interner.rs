@@ -14,6 +14,7 @@ use crate::session::SessionState;
 use crate::stacks::{Appended, Node, ROOT, Stacks};
 
 use super::files::FileTable;
+use super::path::Paths;
 use super::processes::Processes;
 
 /// Slots of the table of stacks seen lately; a power of two.
@@ -26,6 +27,7 @@ const MOST_HINTS: usize = 1024;
 
 pub(crate) struct Interner {
     stacks: Stacks,
+    paths: Paths,
     /// Hash of a record's payload and process → its stack. One that was not seen lately is built again.
     recent: Vec<(u64, Node)>,
     files: FileTable,
@@ -48,6 +50,7 @@ impl Interner {
     pub(crate) fn new(opener: Sender<OpenRequest>, rows: Sender<RowRequest>, counts: FileCounts) -> Self {
         Self {
             stacks: Stacks::new(),
+            paths: Paths::new(),
             recent: vec![(0, ROOT); RECENT],
             files: FileTable::new(most_open()),
             counts,
@@ -94,7 +97,7 @@ impl Interner {
             *space = self.space(mapping, record.head.tgid, process);
         }
         let in_syscall = record.head.flags & sample_flag::IN_SYSCALL != 0;
-        let mut node = ROOT;
+        let mut path = self.paths.begin(process);
         let mut last = 0;
         for (depth, address) in record.user.iter().enumerate().rev() {
             // A return address may be the first of another function: its call is the byte before.
@@ -110,13 +113,13 @@ impl Interner {
                 }
                 _ => Frame { space: Space::process(process), address },
             };
-            node = self.stacks.push(node, frame);
+            path.push(&mut self.stacks, frame);
         }
         for (depth, address) in record.kernel.iter().enumerate().rev() {
             let address = address.wrapping_sub(u64::from(depth > 0));
-            node = self.stacks.push(node, Frame { space: Space::KERNEL, address });
+            path.push(&mut self.stacks, Frame { space: Space::KERNEL, address });
         }
-        node
+        path.node()
     }
 
     fn space(&mut self, mapping: &Mapping, tgid: u32, process: u32) -> Space {
@@ -237,6 +240,7 @@ impl Interner {
         tracing::debug!(frames, nodes, processes = processes.len(), "forgetting old stacks");
         self.stacks = Stacks::new();
         self.recent.fill((0, ROOT));
+        self.paths.clear();
         self.restarted = true;
         processes.renumber();
         for session in sessions.values_mut() {
