@@ -31,8 +31,8 @@ use crate::vdso;
 /// Lines that are written into the kernel at once: 64 KiB.
 const PORTION: usize = 1024;
 
-/// Rows that found no room, or could not be written, are not asked for again before so many seconds.
-const PAUSE: u32 = 30;
+/// Rows that found no room, could not be written or could not be asked for wait so many seconds.
+pub(crate) const PAUSE: u32 = 30;
 /// Rules that one file may add to those that all share. Real libraries have up to seven hundred.
 const MOST_NEW_RULES: usize = 4096;
 /// When more files are known than this, those that are closed are forgotten.
@@ -224,6 +224,11 @@ impl Builder {
                 tracing::warn!(%path, %error, "the unwind rows of a file cannot be written");
             }
         }
+        self.show();
+    }
+
+    /// Says what the kernel holds now.
+    fn show(&self) {
         let counts = &self.counts.0;
         counts.evicted.store(self.tables.evicted, Relaxed);
         counts.tables.store(self.tables.len() as u64, Relaxed);
@@ -238,6 +243,7 @@ impl Builder {
         if let Err(error) = self.build_file(key, &image[..], State::always()) {
             tracing::warn!(%error, "the unwind rows of the vDSO cannot be written");
         }
+        self.show();
     }
 
     /// `None` if there is no room.

@@ -42,7 +42,7 @@ impl State {
     }
 
     /// The rows are gone, or found no room: they may be asked for from then on.
-    pub(super) fn ask_from(&self, from: u32) {
+    pub(crate) fn ask_from(&self, from: u32) {
         self.ask.store(from.max(1), Relaxed);
     }
 }

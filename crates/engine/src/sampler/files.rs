@@ -48,6 +48,13 @@ impl FileTable {
         self.by_key.get(key).map(|seen| (seen.number, seen.wish.sampled(now)))
     }
 
+    /// The unwind rows of a file could not be asked for: they may be from then on.
+    pub(crate) fn ask_from(&self, key: &FileKey, from: u32) {
+        if let Some(seen) = self.by_key.get(key) {
+            seen.wish.ask_from(from);
+        }
+    }
+
     /// Gives a file a number, if there is room.
     pub(crate) fn add(&mut self, key: FileKey, now: u32) -> Option<(u64, Wish)> {
         if self.by_key.len() >= self.most {

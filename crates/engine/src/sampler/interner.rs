@@ -9,7 +9,7 @@ use crate::command::SessionId;
 use crate::files::{Closed, FileCounts, Opening, most_open};
 use crate::frame::{Frame, Space, SpaceKind};
 use crate::opener::{FileKey, OpenRequest};
-use crate::rows::RowRequest;
+use crate::rows::{PAUSE, RowRequest};
 use crate::session::SessionState;
 use crate::stacks::{Appended, Node, ROOT, Stacks};
 
@@ -150,8 +150,10 @@ impl Interner {
 
     /// The rows of this file made room for others and are needed again.
     fn ask_for_rows(&self, key: FileKey) {
-        // The thread is behind, or there is none: the file is asked about again when its rows are gone again.
-        _ = self.rows.try_send(RowRequest::Again(key));
+        if self.rows.try_send(RowRequest::Again(key)).is_err() {
+            // The thread is behind, or there is none.
+            self.files.ask_from(&key, self.seconds + PAUSE);
+        }
     }
 
     fn not_asked(&mut self, tgid: u32, process: u32) -> Space {
