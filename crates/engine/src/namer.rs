@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use inspect::ProcessKey;
-use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType};
+use profile::{Function, Labels, Line, LocationId, Profile, ProfileBuilder, ProfileType};
 
 use crate::account::{Filtered, Lost};
 use crate::batch::{Batch, Sink};
@@ -86,6 +86,19 @@ pub(crate) fn run(events: &Receiver<NamerEvent>, counts: FileCounts) {
     }
 }
 
+/// What became of an interval's stacks.
+#[derive(Default)]
+struct Tally {
+    /// Samples that have no frame left.
+    empty: u64,
+    /// Stacks that were cut to [`MOST_FRAMES`].
+    cut: u64,
+}
+
+fn fits(profile: &Profile) -> bool {
+    profile.samples().len() <= MOST_SAMPLES && profile.encoded_bound() <= MOST_BYTES
+}
+
 #[derive(Default)]
 struct Namer {
     replica: Replica,
@@ -127,22 +140,23 @@ impl Namer {
 
     fn window(&mut self, mut job: Job) {
         self.follow(std::mem::take(&mut job.appended), std::mem::take(&mut job.processes));
-        let (mut profiles, mut empty) = (Vec::new(), 0);
+        let (mut profiles, mut tally) = (Vec::new(), Tally::default());
         for counted in job.counted.chunk_by(|a, b| a.group == b.group) {
             let labels = job.groups[counted[0].group as usize].clone();
-            let (profile, cut) = self.profile(&job, labels, counted, &mut empty).truncate_depth(MOST_FRAMES, CUT);
-            if !job.open {
-                job.shared.account.cut(cut);
-            }
-            if !profile.samples().is_empty() {
-                profiles.extend(profile.split(MOST_SAMPLES, MOST_BYTES));
+            let profile = self.profile(&job, labels, counted, &mut tally);
+            match profile.samples().is_empty() {
+                true => {}
+                false if fits(&profile) => profiles.push(profile),
+                false => profiles.extend(profile.split(MOST_SAMPLES, MOST_BYTES)),
             }
         }
+        let Tally { empty, cut } = tally;
         let samples = job.samples - empty;
         let batch = Batch { interval: job.interval, open: job.open, samples, profiles };
         let taken = (job.sink)(batch);
         if !job.open {
             job.shared.account.filter(Filtered::NoFrames, empty);
+            job.shared.account.cut(cut);
             match taken {
                 Ok(()) => job.shared.account.deliver(samples),
                 Err(batch) => job.shared.account.lose(Lost::SinkFull, batch.samples),
@@ -152,8 +166,7 @@ impl Namer {
         self.frames.trim();
     }
 
-    /// `empty` grows by the samples that have no frame left.
-    fn profile(&mut self, job: &Job, labels: Labels, counted: &[Counted], empty: &mut u64) -> Profile {
+    fn profile(&mut self, job: &Job, labels: Labels, counted: &[Counted], tally: &mut Tally) -> Profile {
         let settings = &job.settings;
         let period = settings.period() as i64;
         let mut builder = ProfileBuilder::new();
@@ -163,23 +176,32 @@ impl Namer {
         let (mut ids, mut stack) = (Vec::new(), Vec::new());
         for counted in counted {
             self.replica.stack(counted.node, &mut ids);
+            ids.retain(|frame| {
+                let kernel = self.replica.frames[*frame as usize].space == Space::KERNEL;
+                if kernel { settings.collect_kernel } else { settings.collect_user }
+            });
+            if ids.is_empty() {
+                tally.empty += u64::from(counted.count);
+                continue;
+            }
+            let cut = ids.len() > MOST_FRAMES;
+            if cut {
+                tally.cut += 1;
+                ids.truncate(MOST_FRAMES - 1);
+            }
             stack.clear();
             for frame in &ids {
-                let kernel = self.replica.frames[*frame as usize].space == Space::KERNEL;
-                if !(if kernel { settings.collect_kernel } else { settings.collect_user }) {
-                    continue;
-                }
                 let located = &mut self.located[*frame as usize];
                 if located.0 != self.profile {
                     *located = (self.profile, self.frames.locate(*frame, settings.demangle, &mut builder));
                 }
                 stack.push(located.1);
             }
-            if stack.is_empty() {
-                *empty += u64::from(counted.count);
-            } else {
-                builder.add(&stack, i64::from(counted.count) * period);
+            if cut {
+                let function = builder.function(&Function::named(CUT));
+                stack.push(builder.location(None, 0, &[Line { function, line: 0 }]));
             }
+            builder.add(&stack, i64::from(counted.count) * period);
         }
         let name = labels.get("__name__").unwrap_or("process_cpu").to_owned();
         builder.finish(labels, ProfileType::cpu(name))

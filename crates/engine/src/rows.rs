@@ -9,7 +9,7 @@ mod extents;
 mod tables;
 mod wish;
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

@@ -1,4 +1,8 @@
 //! Stacks as nodes of a tree that grows from the root: equal prefixes are stored once.
+//!
+//! Where stacks part, most of what follows is new and has one child: a node knows its first child itself, and only
+//! the others are found by a hash. So the new part of a stack is written to the end of a list, and looks up nothing
+//! but its frames.
 
 use std::hash::BuildHasher as _;
 
@@ -17,7 +21,10 @@ pub(crate) struct Stacks {
     frame_index: HashTable<u32>,
     /// (parent, frame) of each node; that of the root means nothing.
     nodes: Vec<(Node, u32)>,
-    node_index: HashTable<u32>,
+    /// The first child of each node, or [`ROOT`].
+    first_child: Vec<Node>,
+    /// Every other child, by parent and frame.
+    later_children: HashTable<u32>,
 }
 
 /// What was appended since a replica was last brought up to date, and from where.
@@ -36,32 +43,44 @@ impl Stacks {
             frames: Vec::new(),
             frame_index: HashTable::new(),
             nodes: vec![(ROOT, u32::MAX)],
-            node_index: HashTable::new(),
+            first_child: vec![ROOT],
+            later_children: HashTable::new(),
         }
     }
 
     /// The stack that has `frame` as callee of `parent`.
     pub(crate) fn push(&mut self, parent: Node, frame: Frame) -> Node {
+        let child = self.first_child[parent as usize];
+        if child != ROOT && self.frames[self.nodes[child as usize].1 as usize] == frame {
+            return child;
+        }
+        let node = (parent, self.frame(frame));
+        let new = self.nodes.len() as Node;
+        if child == ROOT {
+            self.first_child[parent as usize] = new;
+        } else {
+            let hash = self.hasher.hash_one(node);
+            let same = |id: &u32| self.nodes[*id as usize] == node;
+            match self.later_children.entry(hash, same, |id| self.hasher.hash_one(self.nodes[*id as usize])) {
+                Entry::Occupied(found) => return *found.get(),
+                Entry::Vacant(free) => _ = free.insert(new),
+            }
+        }
+        self.nodes.push(node);
+        self.first_child.push(ROOT);
+        new
+    }
+
+    /// The number of this frame.
+    fn frame(&mut self, frame: Frame) -> u32 {
         let hash = self.hasher.hash_one(frame);
         let same = |id: &u32| self.frames[*id as usize] == frame;
-        let frame_id = match self.frame_index.entry(hash, same, |id| self.hasher.hash_one(self.frames[*id as usize])) {
+        match self.frame_index.entry(hash, same, |id| self.hasher.hash_one(self.frames[*id as usize])) {
             Entry::Occupied(found) => *found.get(),
             Entry::Vacant(free) => {
                 let id = self.frames.len() as u32;
                 free.insert(id);
                 self.frames.push(frame);
-                id
-            }
-        };
-        let node = (parent, frame_id);
-        let hash = self.hasher.hash_one(node);
-        let same = |id: &u32| self.nodes[*id as usize] == node;
-        match self.node_index.entry(hash, same, |id| self.hasher.hash_one(self.nodes[*id as usize])) {
-            Entry::Occupied(found) => *found.get(),
-            Entry::Vacant(free) => {
-                let id = self.nodes.len() as u32;
-                free.insert(id);
-                self.nodes.push(node);
                 id
             }
         }

@@ -1,6 +1,6 @@
 //! Which process belongs to which target, and when.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 use profile::Labels;
@@ -143,7 +143,7 @@ impl Targets {
                 for target in targets {
                     next.insert(target.key, target.labels);
                 }
-                let gone: Vec<TargetKey> = self.spans.keys().filter(|key| !next.contains_key(key)).cloned().collect();
+                let gone: Vec<TargetKey> = self.spans.keys().filter(|key| !next.contains_key(*key)).cloned().collect();
                 for key in gone {
                     self.close(&key, now);
                 }

@@ -1,9 +1,7 @@
 //! What a session counts in one interval.
 
-use std::collections::HashMap;
-
 use abi::WalkEnd;
-use hashbrown::HashMap as FastMap;
+use hashbrown::HashMap;
 
 use crate::stacks::Node;
 use crate::target::TargetKey;
@@ -28,13 +26,13 @@ pub(crate) struct Window {
     pub(crate) samples: u64,
     pub(crate) buckets: Vec<Bucket>,
     index: HashMap<Bucket, u32>,
-    counts: FastMap<(u32, Node), u32>,
+    counts: HashMap<(u32, Node), u32>,
     pub(crate) ends: Vec<[u32; WalkEnd::ALL.len()]>,
 }
 
 impl Window {
     pub(crate) fn new(start: u64) -> Self {
-        Self { start, samples: 0, buckets: Vec::new(), index: HashMap::new(), counts: FastMap::new(), ends: Vec::new() }
+        Self { start, samples: 0, buckets: Vec::new(), index: HashMap::new(), counts: HashMap::new(), ends: Vec::new() }
     }
 
     /// The number of this bucket.

@@ -75,19 +75,6 @@ impl ProfileBuilder {
         }
     }
 
-    /// A builder that knows the mappings, functions, locations, times and period of `profile` under the same ids, but
-    /// has no samples. What is interned later gets a new id even where `profile` has its like.
-    pub(crate) fn resume(profile: &Profile) -> Self {
-        let from = profile.tables();
-        let mut builder = Self::new();
-        builder.interval(profile.time_nanos, profile.duration_nanos).period(profile.period);
-        let tables = &mut builder.tables;
-        tables.mappings.clone_from(&from.mappings);
-        tables.functions.clone_from(&from.functions);
-        tables.locations.clone_from(&from.locations);
-        builder
-    }
-
     /// Sets the interval: its start in nanoseconds of Unix time, and its length in nanoseconds.
     pub fn interval(&mut self, time_nanos: i64, duration_nanos: i64) -> &mut Self {
         self.time_nanos = time_nanos;

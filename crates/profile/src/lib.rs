@@ -2,7 +2,7 @@
 //! pprof bytes out of and into them.
 //!
 //! ```text
-//!  frames ──▶ ProfileBuilder ──▶ Profile ──▶ truncate_depth ──▶ split ──▶ encode ──▶ gzip ──▶ a server
+//!  frames ──▶ ProfileBuilder ──▶ Profile ──▶ split ──▶ encode ──▶ gzip ──▶ a server
 //!             (merges equal      │   ▲                                     │
 //!              stacks)           │   └────────────── decode ◀──────────────┘
 //!                                └──▶ the embedded store
@@ -44,7 +44,6 @@ pub mod labels;
 pub mod profile;
 pub mod profile_type;
 pub mod split;
-mod truncate;
 mod wire;
 
 pub use builder::ProfileBuilder;

@@ -1,11 +1,23 @@
 //! Splits a profile that is too large for one message.
 
 use crate::profile::{
-    FunctionId, LabelSetId, Line, LocationId, MappingId, Profile, Sample, SampleLabel, SampleLabelValue, Tables,
+    Function, FunctionId, LabelSetId, Line, Location, LocationId, Mapping, MappingId, Profile, Sample, SampleLabel,
+    SampleLabelValue, Tables,
 };
 use crate::wire::varint_len;
 
 impl Profile {
+    /// Upper bound of the profile's size when encoded, in bytes. Each table is read once and nothing is allocated.
+    pub fn encoded_bound(&self) -> usize {
+        let tables = self.tables();
+        let sizes = Sizes::of(self);
+        let samples: usize = tables.samples.iter().map(|sample| sizes.sample(tables, sample)).sum();
+        let locations: usize = tables.locations.iter().map(|location| sizes.location(location)).sum();
+        let functions: usize = tables.functions.iter().map(|function| sizes.function(function)).sum();
+        let mappings: usize = tables.mappings.iter().map(|mapping| sizes.mapping(mapping)).sum();
+        sizes.fixed(self) + samples + locations + functions + mappings
+    }
+
     /// The profile in parts of at most `max_samples` samples and `max_bytes` bytes when encoded.
     ///
     /// Each part is a profile of its own with the tables that its samples need. No sample is divided: one that alone
@@ -31,18 +43,75 @@ impl Profile {
 /// Not in this part yet.
 const ABSENT: u32 = u32::MAX;
 
+/// Upper bounds of what the parts of a profile take when encoded.
+struct Sizes {
+    /// An id of any table, and a string's index.
+    id: usize,
+    string: usize,
+}
+
+impl Sizes {
+    fn of(profile: &Profile) -> Self {
+        let tables = profile.tables();
+        let largest = tables.locations.len().max(tables.functions.len()).max(tables.mappings.len()) as u64;
+        let labels: usize = tables.label_sets.iter().map(|set| set.len()).sum();
+        let strings = 8 + 3 * tables.functions.len() + 2 * tables.mappings.len() + 2 * labels;
+        Self { id: varint_len(largest + 1), string: varint_len(strings as u64) }
+    }
+
+    /// Value types, their strings, times and period.
+    fn fixed(&self, profile: &Profile) -> usize {
+        let kind = &profile.profile_type;
+        let names = [&kind.sample_type, &kind.sample_unit, &kind.period_type, &kind.period_unit];
+        let strings: usize = names.iter().map(|name| string_cost(name)).sum();
+        2 + strings + 2 * (4 + 2 * (1 + self.string)) + 3 * 11
+    }
+
+    fn sample(&self, tables: &Tables, sample: &Sample) -> usize {
+        let ids = sample.len as usize * self.id;
+        let labels: usize = tables.sample_labels(sample).iter().map(|label| self.label(label)).sum();
+        let message = 1 + varint_len(ids as u64) + ids + 2 + varint_len(sample.value as u64) + labels;
+        1 + varint_len(message as u64) + message
+    }
+
+    fn label(&self, label: &SampleLabel) -> usize {
+        let value = match &label.value {
+            SampleLabelValue::Text(text) => 1 + self.string + string_cost(text),
+            SampleLabelValue::Number(_, unit) => 11 + 1 + self.string + string_cost(unit),
+        };
+        2 + 1 + self.string + string_cost(&label.key) + value
+    }
+
+    /// Without its mapping and functions.
+    fn location(&self, location: &Location) -> usize {
+        let line = |line: &Line| 2 + 1 + self.id + 1 + varint_len(line.line as u64);
+        let lines: usize = location.lines.iter().map(line).sum();
+        let message = 2 * (1 + self.id) + 1 + varint_len(location.address) + lines;
+        1 + varint_len(message as u64) + message
+    }
+
+    fn function(&self, function: &Function) -> usize {
+        let strings = [&function.name, &function.system_name, &function.filename];
+        let strings: usize = strings.map(|string| string_cost(string)).iter().sum();
+        2 + 1 + self.id + 3 * (1 + self.string) + 1 + varint_len(function.start_line as u64) + strings
+    }
+
+    fn mapping(&self, mapping: &Mapping) -> usize {
+        let strings = string_cost(&mapping.filename) + string_cost(&mapping.build_id);
+        2 + 1 + self.id + 3 * 11 + 2 * (1 + self.string) + 4 * 2 + strings
+    }
+}
+
 struct Splitter<'a> {
     whole: &'a Profile,
     part: Tables,
+    sizes: Sizes,
     /// Upper bound of the part's encoded size.
     bytes: usize,
     mappings: Vec<u32>,
     functions: Vec<u32>,
     locations: Vec<u32>,
     label_sets: Vec<u32>,
-    /// Upper bound of the bytes of an id of each table, and of a string's index.
-    id_len: usize,
-    string_len: usize,
     /// Locations that `cost` has counted for the sample at hand.
     seen: Vec<u32>,
     round: u32,
@@ -51,82 +120,46 @@ struct Splitter<'a> {
 impl<'a> Splitter<'a> {
     fn new(whole: &'a Profile) -> Self {
         let tables = whole.tables();
-        let largest = tables.locations.len().max(tables.functions.len()).max(tables.mappings.len()) as u64;
-        let labels: usize = tables.label_sets.iter().map(|set| set.len()).sum();
-        let strings = 8 + 3 * tables.functions.len() + 2 * tables.mappings.len() + 2 * labels;
+        let sizes = Sizes::of(whole);
         let mut label_sets = vec![ABSENT; tables.label_sets.len()];
         label_sets[0] = 0;
-        let mut splitter = Self {
+        Self {
             whole,
             part: Tables::empty(),
-            bytes: 0,
+            bytes: sizes.fixed(whole),
+            sizes,
             mappings: vec![ABSENT; tables.mappings.len()],
             functions: vec![ABSENT; tables.functions.len()],
             locations: vec![ABSENT; tables.locations.len()],
             label_sets,
-            id_len: varint_len(largest + 1),
-            string_len: varint_len(strings as u64),
             seen: vec![0; tables.locations.len()],
             round: 0,
-        };
-        splitter.bytes = splitter.fixed();
-        splitter
+        }
     }
 
-    /// What every part costs: value types, their strings, times and period.
-    fn fixed(&self) -> usize {
-        let kind = &self.whole.profile_type;
-        let names = [&kind.sample_type, &kind.sample_unit, &kind.period_type, &kind.period_unit];
-        let strings: usize = names.iter().map(|name| string_cost(name)).sum();
-        2 + strings + 2 * (4 + 2 * (1 + self.string_len)) + 3 * 11
-    }
-
-    /// Upper bound of what `sample` adds to this part.
+    /// Upper bound of what `sample` adds to this part. Mappings and functions that two new locations share count twice:
+    /// an upper bound is enough.
     fn cost(&mut self, sample: &Sample) -> usize {
         let tables = self.whole.tables();
-        let ids = sample.len as usize * self.id_len;
-        let labels: usize = tables.sample_labels(sample).iter().map(|label| self.label_cost(label)).sum();
-        let message = 1 + varint_len(ids as u64) + ids + 2 + varint_len(sample.value as u64) + labels;
-        let mut cost = 1 + varint_len(message as u64) + message;
+        let mut cost = self.sizes.sample(tables, sample);
         self.round += 1;
         for id in tables.stack(sample) {
             if self.locations[id.index()] == ABSENT && self.seen[id.index()] != self.round {
                 self.seen[id.index()] = self.round;
-                cost += self.location_cost(*id);
+                cost += self.location_cost(&tables.locations[id.index()]);
             }
         }
         cost
     }
 
-    /// Also counts mappings and functions that two new locations share twice: an upper bound is enough.
-    fn location_cost(&self, id: LocationId) -> usize {
+    fn location_cost(&self, location: &Location) -> usize {
         let tables = self.whole.tables();
-        let location = &tables.locations[id.index()];
-        let mut message = 2 * (1 + self.id_len) + 1 + varint_len(location.address);
-        let mut cost = 0;
-        for line in &location.lines {
-            message += 2 + 1 + self.id_len + 1 + varint_len(line.line as u64);
-            if self.functions[line.function.index()] == ABSENT {
-                let function = &tables.functions[line.function.index()];
-                cost += 2 + 1 + self.id_len + 3 * (1 + self.string_len) + 1 + varint_len(function.start_line as u64);
-                cost += string_cost(&function.name) + string_cost(&function.system_name);
-                cost += string_cost(&function.filename);
-            }
-        }
-        if let Some(mapping) = location.mapping.filter(|mapping| self.mappings[mapping.index()] == ABSENT) {
-            let mapping = &tables.mappings[mapping.index()];
-            cost += 2 + 1 + self.id_len + 3 * 11 + 2 * (1 + self.string_len) + 4 * 2;
-            cost += string_cost(&mapping.filename) + string_cost(&mapping.build_id);
-        }
-        cost + 1 + varint_len(message as u64) + message
-    }
-
-    fn label_cost(&self, label: &SampleLabel) -> usize {
-        let value = match &label.value {
-            SampleLabelValue::Text(text) => 1 + self.string_len + string_cost(text),
-            SampleLabelValue::Number(_, unit) => 11 + 1 + self.string_len + string_cost(unit),
-        };
-        2 + 1 + self.string_len + string_cost(&label.key) + value
+        let functions = location.lines.iter().map(|line| line.function.index());
+        let new = functions.filter(|function| self.functions[*function] == ABSENT);
+        let functions: usize = new.map(|function| self.sizes.function(&tables.functions[function])).sum();
+        let mapping = location.mapping.filter(|mapping| self.mappings[mapping.index()] == ABSENT);
+        let mapping = mapping.map_or(0, |mapping| self.sizes.mapping(&tables.mappings[mapping.index()]));
+        self.sizes.location(location) + functions + mapping
     }
 
     fn add(&mut self, sample: &Sample, cost: usize) {
@@ -183,7 +216,7 @@ impl<'a> Splitter<'a> {
         self.functions.fill(ABSENT);
         self.locations.fill(ABSENT);
         self.label_sets[1..].fill(ABSENT);
-        self.bytes = self.fixed();
+        self.bytes = self.sizes.fixed(self.whole);
         let part = std::mem::replace(&mut self.part, Tables::empty());
         Profile { tables: std::sync::Arc::new(part), ..self.whole.clone() }
     }

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable, hash_table::Entry};
 
 use crate::codec::{Damaged, Reader, put};
 use crate::strings::Strings;
@@ -56,9 +56,18 @@ struct Index {
     mappings: HashTable<u32>,
     functions: HashTable<u32>,
     frames: HashTable<u32>,
-    nodes: HashTable<u32>,
+    nodes: NodeIndex,
     shared: HashMap<SharedFunction, Kept>,
     hasher: DefaultHashBuilder,
+}
+
+/// Finds the child of a node. Where stacks part, most of what follows is new and has one child: that one is found
+/// without a hash, and is added by writing to the end of a list.
+struct NodeIndex {
+    /// The first child of each node, or [`ROOT`].
+    first: Vec<u32>,
+    /// Every other child, by parent and frame.
+    later: HashTable<u32>,
 }
 
 /// A function by the addresses of its shared texts: one window after the other brings the same ones, and comparing
@@ -146,7 +155,8 @@ impl Dictionary {
             5 * (index.mappings.capacity()
                 + index.functions.capacity()
                 + index.frames.capacity()
-                + index.nodes.capacity())
+                + index.nodes.later.capacity())
+                + 4 * index.nodes.first.capacity()
                 + 72 * index.shared.capacity()
         });
         self.strings.heap()
@@ -160,10 +170,13 @@ impl Dictionary {
     fn index(&mut self) -> &mut Index {
         if self.index.is_none() {
             let hasher = DefaultHashBuilder::default();
-            let mut nodes = HashTable::with_capacity(self.parents.len());
+            let mut nodes = NodeIndex { first: vec![ROOT; self.parents.len()], later: HashTable::new() };
             let hash = |id: &u32| node_hash(self.parents[*id as usize], self.node_frames[*id as usize]);
             for id in 1..self.parents.len() as u32 {
-                nodes.insert_unique(hash(&id), id, hash);
+                match &mut nodes.first[self.parents[id as usize] as usize] {
+                    first if *first == ROOT => *first = id,
+                    _ => _ = nodes.later.insert_unique(hash(&id), id, hash),
+                }
             }
             self.index = Some(Index {
                 mappings: index_of(&self.mappings, &hasher),
@@ -218,16 +231,23 @@ impl Dictionary {
     pub(crate) fn child(&mut self, parent: u32, frame: u32) -> u32 {
         self.index();
         let Self { parents, node_frames, index, .. } = self;
-        let nodes = &mut index.as_mut().expect("made above").nodes;
-        let hash = node_hash(parent, frame);
-        let same = |id: &u32| node_frames[*id as usize] == frame && parents[*id as usize] == parent;
-        if let Some(id) = nodes.find(hash, same) {
-            return *id;
-        }
+        let NodeIndex { first, later } = &mut index.as_mut().expect("made above").nodes;
         let id = parents.len() as u32;
+        match first[parent as usize] {
+            ROOT => first[parent as usize] = id,
+            child if node_frames[child as usize] == frame => return child,
+            _ => {
+                let same = |id: &u32| node_frames[*id as usize] == frame && parents[*id as usize] == parent;
+                let hash = |id: &u32| node_hash(parents[*id as usize], node_frames[*id as usize]);
+                match later.entry(node_hash(parent, frame), same, hash) {
+                    Entry::Occupied(found) => return *found.get(),
+                    Entry::Vacant(free) => _ = free.insert(id),
+                }
+            }
+        }
         parents.push(parent);
         node_frames.push(frame);
-        nodes.insert_unique(hash, id, |id| node_hash(parents[*id as usize], node_frames[*id as usize]));
+        first.push(ROOT);
         id
     }
 

@@ -1,6 +1,6 @@
 //! The files that frames lie in, and their symbols while these are needed.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! What each frame is called.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 use inspect::ProcessKey;

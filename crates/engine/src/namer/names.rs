@@ -3,7 +3,7 @@
 mod jit;
 mod kernel;
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 //! the namer, after it has named all frames that the file has so far. A file that comes back is a new one: it gets another
 //! number and is opened again through a process that has it.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 use crate::files::Closed;

@@ -1,9 +1,10 @@
 //! From records to stacks: which file each address lies in, and which node the stack is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use abi::{ADDRESS_EXACT, FilePath, Mapping, SampleRecord, mapping_flag, sample_flag};
 use crossbeam_channel::Sender;
+use hashbrown::HashMap;
 
 use crate::command::SessionId;
 use crate::files::{Closed, FileCounts, Opening, most_open};

@@ -1,6 +1,6 @@
 //! From what a session counted to what the namer needs.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 

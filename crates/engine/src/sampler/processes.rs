@@ -1,6 +1,6 @@
 //! The processes that samples came from.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 use abi::{ProcessEvent, SampleRecord};
@@ -51,14 +51,14 @@ impl Processes {
             Process { index, start_time: head.start_time, container: None, container_known: false }
         };
         let process = match self.by_tgid.entry(head.tgid) {
-            std::collections::hash_map::Entry::Occupied(found) => {
+            hashbrown::hash_map::Entry::Occupied(found) => {
                 let process = found.into_mut();
                 if process.start_time != head.start_time {
                     *process = new();
                 }
                 process
             }
-            std::collections::hash_map::Entry::Vacant(free) => free.insert(new()),
+            hashbrown::hash_map::Entry::Vacant(free) => free.insert(new()),
         };
         if self.want_containers && !process.container_known {
             process.container_known = true;
