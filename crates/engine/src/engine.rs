@@ -272,7 +272,11 @@ impl Session {
 
     /// Asks for the open interval to be shown, about once a second, for as long as this says.
     pub fn watch(&self, duration: Duration) {
-        self.shared.watched_until.fetch_max(now() + duration.as_nanos() as u64, Relaxed);
+        let now = now();
+        let before = self.shared.watched_until.fetch_max(now + duration.as_nanos() as u64, Relaxed);
+        if before <= now {
+            (self.engine.inner.wake)();
+        }
     }
 
     /// Ends the session: what was counted is handed over before this returns.

@@ -29,8 +29,8 @@ use interner::Interner;
 use job::job;
 use processes::Processes;
 
-/// How long the thread sleeps at most: what bounds how late a sample is read.
-const IDLE: Duration = Duration::from_millis(250);
+/// How long the thread sleeps at most: what bounds how late a sample is read. The kernel wakes it before a ring is full.
+const IDLE: Duration = Duration::from_millis(500);
 /// How long it sleeps while processes are forked that run no program of their own, so that each is seen while it lives.
 const BUSY: Duration = Duration::from_millis(20);
 /// How often it looks for CPUs that came or went, in nanoseconds.
@@ -121,7 +121,10 @@ impl Sampler {
     fn sleep(&self, busy: bool) -> Duration {
         let now = now();
         let most = if busy { BUSY } else { IDLE };
-        let next = self.sessions.values().map(|session| session.ends.saturating_sub(now)).min();
+        // What could not be shown in time, because the namer is behind, is not waited for.
+        let shows = |session: &SessionState| (session.watched && session.shows > now).then_some(session.shows);
+        let due = |session: &SessionState| shows(session).map_or(session.ends, |shows| shows.min(session.ends));
+        let next = self.sessions.values().map(|session| due(session).saturating_sub(now)).min();
         next.map_or(most, |next| Duration::from_nanos(next).min(most))
     }
 
@@ -230,7 +233,7 @@ impl Sampler {
 
     /// Reads the rings. True if processes were forked that have neither executed a program nor ended.
     fn drain(&mut self) -> bool {
-        let mut forked = HashSet::new();
+        let (mut forked, mut changes) = (HashSet::new(), Vec::new());
         let mut kernel = std::mem::replace(&mut self.kernel, Box::new(crate::kernel::Absent));
         kernel.drain(&mut |bytes| match Record::parse(bytes) {
             Ok(Record::Sample(record)) => self.sample(&record),
@@ -242,7 +245,7 @@ impl Sampler {
                     _ => _ = forked.remove(&event.tgid),
                 }
                 self.processes.event(event);
-                self.subscribers.publish(change);
+                changes.push(change);
             }
             Err(error) => {
                 tracing::debug!(%error, "record not understood");
@@ -256,6 +259,8 @@ impl Sampler {
             }
         });
         self.kernel = kernel;
+        // Together, so that a subscriber wakes once.
+        changes.into_iter().for_each(|change| self.subscribers.publish(change));
         !forked.is_empty()
     }
 

@@ -36,6 +36,10 @@ use crate::{
 /// as one, and evaluation takes at most a tenth of a core however often components export.
 const REST: u32 = 9;
 
+/// How much rest may be owed before it is taken: a change that comes rarely passes a chain of components without a sleep
+/// between them.
+const OWED: Duration = Duration::from_millis(10);
+
 /// The longest rest, so that a change is never late by more.
 const MOST_REST: Duration = Duration::from_millis(100);
 
@@ -202,10 +206,12 @@ impl Slot {
 impl Graph {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let changes = Arc::clone(&self.changes);
-        let mut rest_until = Instant::now();
+        let mut rested = Instant::now();
         loop {
             let changed = async {
-                sleep_until(rest_until).await;
+                if rested > Instant::now() + OWED {
+                    sleep_until(rested).await;
+                }
                 changes.take().await
             };
             tokio::select! {
@@ -226,7 +232,8 @@ impl Graph {
                 changed = changed => {
                     let begin = Instant::now();
                     self.propagate(&changed);
-                    rest_until = Instant::now() + (begin.elapsed() * REST).min(MOST_REST);
+                    let now = Instant::now();
+                    rested = (rested.max(begin) + (now - begin) * (REST + 1)).min(now + MOST_REST);
                 }
             }
         }

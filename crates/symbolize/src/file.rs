@@ -73,6 +73,19 @@ impl<R: ReadAt> Symbols<R> {
         })
     }
 
+    /// Where the function starts that has this byte of the file, if that is all that [`lookup`](Self::lookup) knows of the byte
+    /// beside the function's name; not for Go, where it knows a line. Nothing is read from the file.
+    pub fn start(&self, offset: FileOffset) -> Option<FileOffset> {
+        let in_go = |go: &Pclntab| {
+            let (start, end) = go.range();
+            self.svma(offset).is_some_and(|pc| (start..end).contains(&pc))
+        };
+        if self.go.as_ref().is_some_and(in_go) {
+            return None;
+        }
+        self.table.as_ref()?.start(offset)
+    }
+
     fn lookup_go(&self, offset: FileOffset) -> Option<Symbol> {
         let pc = self.svma(offset)?;
         let found = self.go.as_ref()?.lookup(&self.reader, pc)?;

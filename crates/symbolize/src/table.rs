@@ -92,11 +92,20 @@ impl Table {
         size_of_val(&*self.entries)
     }
 
-    /// The function that has this byte of the file: its name and where it starts.
-    pub(crate) fn lookup(&self, reader: &impl ReadAt, offset: FileOffset) -> Option<(Vec<u8>, FileOffset)> {
+    /// Where the function starts that has this byte of the file.
+    pub(crate) fn start(&self, offset: FileOffset) -> Option<FileOffset> {
+        Some(FileOffset(self.base + u64::from(self.entry(offset)?.start)))
+    }
+
+    fn entry(&self, offset: FileOffset) -> Option<&Entry> {
         let at = u32::try_from(offset.0.checked_sub(self.base)?).ok()?;
         let after = self.entries.partition_point(|entry| entry.start <= at);
-        let entry = self.entries[..after].iter().rev().take(NESTING).find(|entry| at - entry.start < entry.size)?;
+        self.entries[..after].iter().rev().take(NESTING).find(|entry| at - entry.start < entry.size)
+    }
+
+    /// The function that has this byte of the file: its name and where it starts.
+    pub(crate) fn lookup(&self, reader: &impl ReadAt, offset: FileOffset) -> Option<(Vec<u8>, FileOffset)> {
+        let entry = self.entry(offset)?;
         let name = self.source.name(reader, entry.name).filter(|name| !name.is_empty())?;
         Some((name, FileOffset(self.base + u64::from(entry.start))))
     }

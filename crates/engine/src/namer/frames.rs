@@ -47,6 +47,8 @@ pub(crate) struct Frames {
     lines: Vec<(u32, i64)>,
     functions: Vec<RawFunction>,
     function_index: HashMap<RawFunction, u32>,
+    /// The function that starts at an offset of a file: most new frames are in functions that others were in.
+    starts: HashMap<(u64, u64), u32>,
     /// Per demangle mode, the function as profiles take it.
     shown: HashMap<(u8, u32), Function>,
     mappings: Vec<Mapping>,
@@ -132,7 +134,9 @@ impl Frames {
         }
         let (name, build_id) = (file.name.clone(), file.build_id.clone());
         let segment = file.segments.iter().find(|s| (s.offset..s.offset + s.size).contains(&offset)).copied();
-        let found = self.names.file(number, file, offset);
+        let start_of = self.names.start(number, file, offset).map(|start| (number, start));
+        let seen = start_of.and_then(|start| self.starts.get(&start)).copied();
+        let found = if seen.is_some() { None } else { self.names.file(number, file, offset) };
         // Without the file its offsets are all there is; they serve as addresses, so that a server can still count.
         let (start, file_offset, size) = segment.map_or((0, 0, 1 << 40), |s| (s.address, s.offset, s.size));
         let mapping = self.mapping(SpaceKindKey::File(number), start, |mapping| {
@@ -142,7 +146,15 @@ impl Frames {
             mapping.filename = name;
             mapping.build_id = build_id;
         });
-        self.known(mapping, offset - file_offset + start, found, true)
+        let address = offset - file_offset + start;
+        if let Some(function) = seen {
+            return self.in_function(mapping, address, function, 0);
+        }
+        let known = self.known(mapping, address, found, true);
+        if let (Some(start), Some((function, _))) = (start_of, self.lines.get(known.lines.0 as usize)) {
+            self.starts.insert(start, *function);
+        }
+        known
     }
 
     fn mapping(&mut self, key: SpaceKindKey, start: u64, fill: impl FnOnce(&mut Mapping)) -> u32 {
@@ -165,21 +177,26 @@ impl Frames {
     }
 
     fn known(&mut self, mapping: u32, address: u64, found: Option<Found>, native: bool) -> Known {
+        let Some(found) = found else {
+            return Known { mapping, address, lines: (self.lines.len() as u32, 0), pending: false };
+        };
+        let raw = RawFunction { name: found.name, file: found.file, native };
+        let function = match self.function_index.get(&raw) {
+            Some(function) => *function,
+            None => {
+                let function = self.functions.len() as u32;
+                self.functions.push(raw.clone());
+                self.function_index.insert(raw, function);
+                function
+            }
+        };
+        self.in_function(mapping, address, function, found.line)
+    }
+
+    fn in_function(&mut self, mapping: u32, address: u64, function: u32, line: i64) -> Known {
         let start = self.lines.len() as u32;
-        if let Some(found) = found {
-            let raw = RawFunction { name: found.name, file: found.file, native };
-            let function = match self.function_index.get(&raw) {
-                Some(function) => *function,
-                None => {
-                    let function = self.functions.len() as u32;
-                    self.functions.push(raw.clone());
-                    self.function_index.insert(raw, function);
-                    function
-                }
-            };
-            self.lines.push((function, found.line));
-        }
-        Known { mapping, address, lines: (start, self.lines.len() as u32 - start), pending: false }
+        self.lines.push((function, line));
+        Known { mapping, address, lines: (start, 1), pending: false }
     }
 
     /// Begins another profile, whose ids are its own.

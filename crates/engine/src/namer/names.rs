@@ -66,10 +66,19 @@ impl Names {
 
     /// The function at this offset of a file.
     pub(crate) fn file(&mut self, number: u64, file: &SeenFile, offset: u64) -> Option<Found> {
+        found(self.symbols(number, file)?.lookup(FileOffset(offset))?)
+    }
+
+    /// Where that function starts, if its name is all there is to know of the offset.
+    pub(crate) fn start(&mut self, number: u64, file: &SeenFile, offset: u64) -> Option<u64> {
+        self.symbols(number, file)?.start(FileOffset(offset)).map(|start| start.0)
+    }
+
+    fn symbols(&mut self, number: u64, file: &SeenFile) -> Option<&Symbols<Arc<File>>> {
         let now = self.now;
         let opened = self.files.entry(number).or_insert_with(|| Opened { symbols: open(file), used: now });
         opened.used = now;
-        found(opened.symbols.as_ref()?.lookup(FileOffset(offset))?)
+        opened.symbols.as_ref()
     }
 
     /// Closes a file.
