@@ -268,7 +268,12 @@ fn a_function_of_this_program() {
     let maps = fs::read("/proc/self/maps").unwrap();
     let mapping = maps::executable(&maps).find(|mapping| mapping.contains(at)).unwrap();
     let place = FileOffset(at.0 - mapping.start.0 + mapping.offset.0);
-    let found = name(&open(&std::env::current_exe().unwrap()), place).unwrap();
+    let symbols = open(&std::env::current_exe().unwrap());
+    assert!(symbols.start(place).is_some());
+    for at in place.0..place.0 + 4096 {
+        assert_eq!(symbols.start(FileOffset(at)), symbols.lookup(FileOffset(at)).map(|symbol| symbol.start));
+    }
+    let found = name(&symbols, place).unwrap();
     assert!(found.starts_with("_ZN") || found.starts_with("_R"), "{found}");
     let plain = demangle(&found, Mode::Simplified);
     assert_eq!(plain, "real::a_function_of_this_program");
