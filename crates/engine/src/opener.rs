@@ -13,7 +13,7 @@ use inspect::{Avma, Proc};
 
 use crate::aside::{Aside, Asked};
 use crate::namer::NamerEvent;
-use crate::rows::{BuildRequest, RowRequest, Wish};
+use crate::rows::{BuildRequest, RowRequest, Wish, seconds};
 
 /// A file as the kernel side tells it from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +70,12 @@ pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>, 
         let (pid, key, wish) = (request.tgid, request.key, Arc::clone(&request.wish));
         let limit = (lost < MOST_LOST).then_some(PATIENCE);
         let opened = match worker.get_or_insert_with(|| Aside::start("files", open_all)).ask(request, limit) {
-            Asked::Answered(opened) => opened,
+            Asked::Answered(opened) => {
+                if opened.handle.is_none() {
+                    wish.not_reached(seconds());
+                }
+                opened
+            }
             Asked::Gone => unreached,
             Asked::Late => {
                 tracing::warn!(pid, path = %unreached.path.display(), "a file does not answer; its code has no names");

@@ -22,8 +22,8 @@ use elf::{Elf, ReadAt};
 use unwind::{Output, Rule, Rules, Summary};
 
 use self::tables::{Draft, Tables};
-pub(crate) use self::wish::Wish;
-use self::wish::{State, seconds};
+use self::wish::State;
+pub(crate) use self::wish::{Wish, seconds};
 use crate::kernel::{KernelError, RowMaps};
 use crate::opener::FileKey;
 use crate::vdso;

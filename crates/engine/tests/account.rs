@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use abi::{Counter, Mapping, SampleHead, kind, sample_flag};
+use abi::{Counter, Mapping, SampleHead, kind, mapping_flag, sample_flag};
+use inspect::{Avma, Proc, maps::Maps};
 use profile::Labels;
 use pyrope_engine::account::{Filtered, Lost};
+use pyrope_engine::files::Opening;
 use pyrope_engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
 use pyrope_engine::target::{Target, TargetChange, TargetKey};
 use pyrope_engine::{Batch, Demangle, Engine, Session, Settings};
@@ -65,6 +67,11 @@ impl Fake {
     /// One sample of a process, with these kernel and user addresses, leaf first.
     fn take(&self, tgid: u32, ktime: u64, kernel: &[u64], user: &[u64]) {
         let mapping = Mapping { start: 0x1000, end: 0x9000, flags: 1, ..Mapping::new_zeroed() };
+        self.take_in(mapping, tgid, ktime, kernel, user);
+    }
+
+    /// The same where the process has this mapping.
+    fn take_in(&self, mapping: Mapping, tgid: u32, ktime: u64, kernel: &[u64], user: &[u64]) {
         let mut head = SampleHead::new_zeroed();
         head.kind = kind::SAMPLE;
         head.flags = if tgid == 2 { sample_flag::KTHREAD } else { 0 };
@@ -342,6 +349,37 @@ fn a_stack_too_deep_for_the_wire_keeps_its_leaf_end() {
     assert_eq!((lines[0][1], lines[1][1]), ("+0x1f9b", "+0x1f9b"));
     assert_eq!((lines[0][999], lines[1][999]), ("+0x1004 10000000", "+0x1004 20000000"));
     assert_eq!((account.cut_stacks(), account.delivered()), (2, 3));
+    engine.stop();
+}
+
+/// Where this program has some code.
+fn own_code() -> (Mapping, u64) {
+    let address = own_code as *const () as u64;
+    let mut proc = Proc::open().unwrap();
+    let mut maps = Maps::new(proc.maps(std::process::id()).unwrap());
+    let mapping = maps.find(|mapping| mapping.contains(Avma(address))).unwrap();
+    let (start, end, offset) = (mapping.start.0, mapping.end.0, mapping.offset.0);
+    let flags = mapping_flag::FILE;
+    // Not the inode that it has: the file is reached through its mapping or not at all.
+    (Mapping { start, end, offset, ino: u64::MAX, flags, ..Mapping::new_zeroed() }, address)
+}
+
+#[test]
+fn a_file_whose_process_was_gone_is_opened_through_the_next_one() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let (session, batches) = open(&engine, Settings { targets_only: false, ..settings() });
+    let (mapping, address) = own_code();
+    let now = || rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_sec as u64 * 1_000_000_000;
+    // No process has this number.
+    fake.take_in(mapping, 1 << 30, now(), &[], &[address]);
+    until("it is not reached", || engine.files().openings(Opening::Unreached) == 1);
+    fake.take_in(mapping, std::process::id(), now(), &[], &[address]);
+    until("it is opened", || engine.files().open() == 1);
+    session.close();
+    let batches = batches.lock().unwrap();
+    let folded: Vec<String> = batches.iter().flat_map(|b| &b.profiles).map(|p| p.folded()).collect();
+    assert!(folded.iter().any(|folded| folded.contains("own_code")), "{folded:?}");
     engine.stop();
 }
 

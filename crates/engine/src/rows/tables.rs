@@ -165,26 +165,39 @@ impl Tables {
             self.give_back(&draft.lines, (pointers.unwrap_or(0), pointers.map_or(0, |_| count)), place);
             return Ok(false);
         };
-        self.maps.set_pointers(pointers, draft.pointers.as_chunks().0)?;
-        let turn = &mut self.turns[place as usize];
-        if *turn == MOST_TURNS {
-            self.maps.clear_recent()?;
-            *turn = 0;
-        }
-        let number = *turn << TABLE_BITS | place;
-        *turn += 1;
         let table = Table {
-            number,
+            number: place,
             base: pointers * LINE_WORDS as u32,
             first_span: draft.first_span.unwrap_or(0),
             spans: spans as u32,
             otherwise: otherwise.into(),
             pad: 0,
         };
-        self.maps.set_table(place, &table)?;
+        let table = match self.write(table, &draft) {
+            Ok(table) => table,
+            Err(error) => {
+                self.give_back(&draft.lines, (pointers, count), Some(place));
+                return Err(error);
+            }
+        };
         self.held.insert(key, Held { table, lines: draft.lines, pointers: (pointers, count), wish });
-        self.point(&key, number)?;
+        self.point(&key, table.number)?;
         Ok(true)
+    }
+
+    /// Writes a table, and what it points to, at the place that is its number so far; what comes back has its own.
+    fn write(&mut self, table: Table, draft: &Draft) -> Result<Table, KernelError> {
+        let place = table.number;
+        self.maps.set_pointers(table.base / LINE_WORDS as u32, draft.pointers.as_chunks().0)?;
+        let turn = &mut self.turns[place as usize];
+        if *turn == MOST_TURNS {
+            self.maps.clear_recent()?;
+            *turn = 0;
+        }
+        let table = Table { number: *turn << TABLE_BITS | place, ..table };
+        *turn += 1;
+        self.maps.set_table(place, &table)?;
+        Ok(table)
     }
 
     /// Withdraws tables of the files that were sampled longest ago; false if all were just now.

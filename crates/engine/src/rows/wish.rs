@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::sampler::now;
 
+/// A file that was not reached is tried again at once, then after a second, then after twice as long each time, this often.
+const MOST_DOUBLINGS: u32 = 8;
+
 /// Shared by both. Times are in seconds by the clock of the records.
 pub(crate) type Wish = Arc<State>;
 
@@ -14,6 +17,10 @@ pub(crate) struct State {
     sampled: AtomicU32,
     /// When rows that are not there may be asked for again; 0 while they are there, or on their way.
     ask: AtomicU32,
+    /// When the file, which was not reached, may be opened anew; 0 while it is open, or on its way.
+    reopen: AtomicU32,
+    /// How often it was not reached.
+    unreached: AtomicU32,
 }
 
 /// The clock of wishes.
@@ -24,7 +31,7 @@ pub(crate) fn seconds() -> u32 {
 impl State {
     /// Of a file that is always in use.
     pub(super) fn always() -> Wish {
-        Wish::new(Self { sampled: u32::MAX.into(), ask: 0.into() })
+        Wish::new(Self { sampled: u32::MAX.into(), ..Self::default() })
     }
 
     /// The file was sampled. True if its rows are to be asked for, which is said once.
@@ -34,6 +41,18 @@ impl State {
         }
         let ask = self.ask.load(Relaxed);
         ask != 0 && ask <= now && self.ask.swap(0, Relaxed) != 0
+    }
+
+    /// The file was not reached through the process that had it; another one may have it soon.
+    pub(crate) fn not_reached(&self, now: u32) {
+        let wait = (1 << self.unreached.fetch_add(1, Relaxed).min(MOST_DOUBLINGS)) >> 1;
+        self.reopen.store((now + wait).max(1), Relaxed);
+    }
+
+    /// Whether the file is to be opened anew, which is said once.
+    pub(crate) fn reopens(&self, now: u32) -> bool {
+        let reopen = self.reopen.load(Relaxed);
+        reopen != 0 && reopen <= now && self.reopen.swap(0, Relaxed) != 0
     }
 
     /// When the file was last sampled.
@@ -60,5 +79,16 @@ mod tests {
         assert_eq!(wish.last_sampled(), 111);
         wish.ask_from(0);
         assert!(wish.sampled(112));
+    }
+
+    #[test]
+    fn a_file_that_is_never_reached_is_tried_ever_more_rarely() {
+        let wish = State::default();
+        assert!(!wish.reopens(100), "it is on its way");
+        let tries = |now: u32| {
+            wish.not_reached(now);
+            (now..now + 1000).position(|later| wish.reopens(later)).unwrap()
+        };
+        assert_eq!([100; 11].map(tries), [0, 1, 2, 4, 8, 16, 32, 64, 128, 128, 128]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A file keeps its number for as long as intervals hold frames of it, and a while longer. What is forgotten is closed by
 //! the namer, after it has named all frames that the file has so far. A file that comes back is a new one: it gets another
-//! number and is opened again through a process that has it.
+//! number and is opened again through a process that has it. So does one that was not reached, when it is sampled again.
 
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -23,10 +23,21 @@ struct Seen {
     wish: Wish,
 }
 
+/// A file that is sampled.
+pub(crate) struct Sampled {
+    pub(crate) number: u64,
+    /// Its unwind rows are to be asked for.
+    pub(crate) ask: bool,
+    /// It was not reached the last time, got another number, and is to be opened through a process that has it now.
+    pub(crate) open: Option<Wish>,
+}
+
 /// The files that have a number: at most as many as may be open.
 pub(crate) struct FileTable {
     by_key: HashMap<FileKey, Seen>,
     key_of: HashMap<u64, FileKey>,
+    /// Files that were not reached and have another number by now.
+    abandoned: Vec<u64>,
     next: u64,
     turn: u32,
     most: usize,
@@ -35,7 +46,7 @@ pub(crate) struct FileTable {
 impl FileTable {
     /// Room for this many files.
     pub(crate) fn new(most: usize) -> Self {
-        Self { by_key: HashMap::new(), key_of: HashMap::new(), next: 0, turn: 0, most }
+        Self { by_key: HashMap::new(), key_of: HashMap::new(), abandoned: Vec::new(), next: 0, turn: 0, most }
     }
 
     /// The number of a file that has one.
@@ -43,9 +54,20 @@ impl FileTable {
         self.by_key.get(key).map(|seen| seen.number)
     }
 
-    /// The same for a file that is sampled now, and whether its unwind rows are to be asked for.
-    pub(crate) fn sampled(&self, key: &FileKey, now: u32) -> Option<(u64, bool)> {
-        self.by_key.get(key).map(|seen| (seen.number, seen.wish.sampled(now)))
+    /// The same for a file that is sampled now, and what is to be done for it.
+    pub(crate) fn sampled(&mut self, key: &FileKey, now: u32) -> Option<Sampled> {
+        let seen = self.by_key.get_mut(key)?;
+        let ask = seen.wish.sampled(now);
+        let mut open = None;
+        if seen.wish.reopens(now) {
+            self.key_of.remove(&seen.number);
+            self.abandoned.push(seen.number);
+            seen.number = self.next;
+            self.next += 1;
+            self.key_of.insert(seen.number, *key);
+            open = Some(Arc::clone(&seen.wish));
+        }
+        Some(Sampled { number: seen.number, ask, open })
     }
 
     /// The unwind rows of a file could not be asked for: they may be from then on.
@@ -100,7 +122,8 @@ impl FileTable {
     pub(crate) fn to_forget(&self) -> Vec<(u64, Closed)> {
         let idle = |seen: &Seen| self.turn - seen.used >= KEPT_TURNS;
         let (old, mut others): (Vec<&Seen>, Vec<&Seen>) = self.by_key.values().partition(|seen| idle(seen));
-        let mut forget: Vec<_> = old.into_iter().map(|seen| (seen.number, Closed::Unused)).collect();
+        let old = old.into_iter().map(|seen| seen.number).chain(self.abandoned.iter().copied());
+        let mut forget: Vec<_> = old.map(|number| (number, Closed::Unused)).collect();
         if self.is_crowded() {
             others.sort_unstable_by_key(|seen| (seen.used, seen.intervals, seen.number));
             let surplus = others.len().saturating_sub(self.most / 2);
@@ -111,6 +134,7 @@ impl FileTable {
 
     /// Forgets a file.
     pub(crate) fn forget(&mut self, number: u64) {
+        self.abandoned.retain(|abandoned| *abandoned != number);
         if let Some(key) = self.key_of.remove(&number) {
             self.by_key.remove(&key);
         }
@@ -174,6 +198,23 @@ mod tests {
         }
         assert_eq!(forget_all(&mut table), [(3, Closed::Limit), (4, Closed::Limit)], "all in use: the oldest but one");
         assert_eq!(table.number(&key(0)), Some(0));
+    }
+
+    #[test]
+    fn a_file_that_was_not_reached_gets_another_number_when_it_is_sampled_again() {
+        let mut table = FileTable::new(8);
+        let (first, wish) = table.add(key(1), 100).unwrap();
+        wish.not_reached(101);
+        let mut sampled = |now| {
+            let sampled = table.sampled(&key(1), now).unwrap();
+            (sampled.number, sampled.open.is_some())
+        };
+        assert_eq!(sampled(100), (first, false), "not yet");
+        assert_eq!(sampled(101), (first + 1, true));
+        assert_eq!(sampled(102), (first + 1, false), "it is on its way");
+        assert_eq!(forget_all(&mut table), [(first, Closed::Unused)], "the first number is closed");
+        assert_eq!(forget_all(&mut table), []);
+        assert_eq!(table.number(&key(1)), Some(first + 1));
     }
 
     #[test]

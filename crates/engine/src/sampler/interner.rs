@@ -14,7 +14,7 @@ use crate::rows::{PAUSE, RowRequest};
 use crate::session::SessionState;
 use crate::stacks::{Appended, Node, ROOT, Stacks};
 
-use super::files::FileTable;
+use super::files::{FileTable, Sampled};
 use super::path::Paths;
 use super::processes::Processes;
 
@@ -131,15 +131,22 @@ impl Interner {
             return Space::process(process);
         }
         let key = FileKey { ino: mapping.ino, dev: mapping.dev, version: mapping.version };
-        if let Some((file, ask)) = self.files.sampled(&key, self.seconds) {
-            if ask {
-                self.ask_for_rows(key);
-            }
-            return Space::file(file);
+        let known = self.files.sampled(&key, self.seconds);
+        if known.as_ref().is_some_and(|known| known.ask) {
+            self.ask_for_rows(key);
         }
+        let open = match known {
+            Some(Sampled { number, open: None, .. }) => return Space::file(number),
+            Some(Sampled { number, open: Some(wish), .. }) => {
+                // Stacks that are known have its number of before.
+                self.recent.fill((0, ROOT));
+                Some((number, wish))
+            }
+            None => self.files.add(key, self.seconds),
+        };
         // Without room, and with a full queue, there is a storm of new files: this one stays without names until it is
         // seen again.
-        let Some((file, wish)) = self.files.add(key, self.seconds) else { return self.not_asked(tgid, process) };
+        let Some((file, wish)) = open else { return self.not_asked(tgid, process) };
         let path = self.hints.remove(&key);
         let request = OpenRequest { file, key, tgid, start: mapping.start, end: mapping.end, path, wish };
         if self.opener.try_send(request).is_err() {
