@@ -1,5 +1,5 @@
 //! The store under bad luck: killed writers, damaged and foreign files, full disks, limits.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod common;
 

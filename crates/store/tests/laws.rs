@@ -1,5 +1,5 @@
 //! Whatever is asked, the answer equals a filter over the list of what was appended.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod common;
 
