@@ -9,7 +9,6 @@ mod extents;
 mod tables;
 mod wish;
 
-use hashbrown::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -19,6 +18,7 @@ use std::time::Instant;
 use abi::rows::{Line, MAX_RULES, VDSO_DEV};
 use crossbeam_channel::{Receiver, Sender};
 use elf::{Elf, ReadAt};
+use hashbrown::HashMap;
 use unwind::{Output, Rule, Rules, Summary};
 
 use self::tables::{Draft, Tables};

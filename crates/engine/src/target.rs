@@ -1,8 +1,8 @@
 //! Which process belongs to which target, and when.
 
-use hashbrown::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use profile::Labels;
 
 /// What a target matches.

@@ -1,8 +1,9 @@
 //! The files that frames lie in, and their symbols while these are needed.
 
-use hashbrown::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::files::{FileCounts, Opening};
 use crate::opener::{CodeSegment, OpenedFile};

@@ -1,8 +1,8 @@
 //! What each frame is called.
 
-use hashbrown::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use inspect::ProcessKey;
 use profile::{Function, FunctionId, Line, LocationId, Mapping, MappingId, ProfileBuilder};
 use symbolize::Mode;

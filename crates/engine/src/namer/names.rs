@@ -3,12 +3,12 @@
 mod jit;
 mod kernel;
 
-use hashbrown::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
 use crate::vdso;
 use elf::{BuildId, FileOffset};
+use hashbrown::HashMap;
 use inspect::ProcessKey;
 use symbolize::Symbols;
 

@@ -4,8 +4,9 @@
 //! the namer, after it has named all frames that the file has so far. A file that comes back is a new one: it gets another
 //! number and is opened again through a process that has it. So does one that was not reached, when it is sampled again.
 
-use hashbrown::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::files::Closed;
 use crate::opener::FileKey;

@@ -1,8 +1,9 @@
 //! From what a session counted to what the namer needs.
 
-use hashbrown::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use hashbrown::HashMap;
 
 use crate::account::Account;
 use crate::namer::{Counted, Job};

@@ -1,9 +1,9 @@
 //! The processes that samples came from.
 
-use hashbrown::HashMap;
 use std::sync::Arc;
 
 use abi::{ProcessEvent, SampleRecord};
+use hashbrown::HashMap;
 use inspect::{Proc, ProcessKey, proc::Wanted};
 
 /// Nanoseconds in a clock tick of /proc: USER_HZ is 100 on every architecture supported.

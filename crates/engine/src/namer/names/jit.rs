@@ -3,12 +3,12 @@
 //! The map lies where the process wants it, on a file system that may not answer. So a thread of its own reads maps, and one
 //! that does not answer in time is left to itself, with the process that it asked about.
 
-use hashbrown::{HashMap, HashSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::{HashMap, HashSet};
 use inspect::{Proc, ProcessKey, Wanted};
 use symbolize::PerfMap;
 
