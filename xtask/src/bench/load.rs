@@ -11,6 +11,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::Folders;
 
+/// Seconds after which a load ends even if whoever started it was killed; no row takes so long.
+pub(super) const ENDS_AFTER: &str = "1800";
+
 /// Which load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -45,7 +48,7 @@ impl Load {
                 let program = if matches!(kind, Kind::Recursion(_)) { "c-recurse" } else { "c-recurse-bare" };
                 let start = || {
                     let mut command = Command::new(e2e::workload::path(program));
-                    command.args(["--depth", &depth.to_string(), "--seconds", "100000"]);
+                    command.args(["--depth", &depth.to_string(), "--seconds", ENDS_AFTER]);
                     group(&mut command)
                 };
                 Ok(Self { groups: vec![start()?, start()?], server: None })
@@ -53,8 +56,9 @@ impl Load {
             Kind::Build => {
                 let tree = folders.tree()?;
                 let server = Postgres::start(folders)?;
-                let mut make = Command::new("sh");
-                make.current_dir(&tree).args(["-c", "while :; do rm -rf objects; make -s -k -f tree.mk -j2; done"]);
+                let again = "while :; do rm -rf objects; make -s -k -f tree.mk -j2; done";
+                let mut make = Command::new("timeout");
+                make.current_dir(&tree).args([ENDS_AFTER, "sh", "-c", again]);
                 let make = group(&mut make)?;
                 let bench = server.bench()?;
                 Ok(Self { groups: vec![make, bench], server: Some(server) })
@@ -108,7 +112,7 @@ impl Postgres {
     }
 
     fn bench(&self) -> anyhow::Result<Child> {
-        group(self.client("pgbench").args(["-c", "2", "-T", "100000", "postgres"]))
+        group(self.client("pgbench").args(["-c", "2", "-T", ENDS_AFTER, "postgres"]))
     }
 
     fn client(&self, program: &str) -> Command {

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use e2e::Workload;
 
+use super::load::ENDS_AFTER;
 use super::summary::{Results, Summary};
 use super::{Folders, Options};
 
@@ -13,7 +14,7 @@ use super::{Folders, Options};
 const ROUNDS: u32 = 7;
 
 pub(super) fn run(_: &Options, _: &Folders, results: &mut Results) -> anyhow::Result<()> {
-    let busy = Workload::start("c-recurse", &["--depth", "30", "--seconds", "100000"]);
+    let busy = Workload::start("c-recurse", &["--depth", "30", "--seconds", ENDS_AFTER]);
     let output = node(&["start.mjs", &e2e::agent::binary().display().to_string(), "busy_leaf", &ROUNDS.to_string()])?;
     drop(busy);
     let times: Vec<f64> = serde_json::from_str(&output).context("start.mjs printed no list")?;

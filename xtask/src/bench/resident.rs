@@ -10,6 +10,7 @@ use e2e::Agent;
 
 use super::api::{Account, FlameGraph, RECENT_SECONDS};
 use super::kernel::Baseline;
+use super::load::ENDS_AFTER;
 use super::process::memory;
 use super::summary::{Results, Summary};
 use super::{Folders, Options};
@@ -27,7 +28,7 @@ impl Processes {
             let program = folder.join(format!("{kind}-{number}"));
             fs::copy(e2e::workload::path(kind), &program)?;
             let mut command = Command::new(&program);
-            command.args(["--seconds", "100000"]).stdin(Stdio::null()).stdout(Stdio::null());
+            command.args(["--seconds", ENDS_AFTER]).stdin(Stdio::null()).stdout(Stdio::null());
             if *kind == "c-recurse" {
                 command.args(["--depth", &(3 + number).to_string()]);
             }

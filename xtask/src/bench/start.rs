@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use e2e::{Workload, http};
 
 use super::api::FlameGraph;
+use super::load::ENDS_AFTER;
 use super::summary::{Results, Summary};
 use super::{Folders, Options};
 
@@ -26,7 +27,7 @@ impl Drop for Running {
 }
 
 pub(super) fn run(_: &Options, folders: &Folders, results: &mut Results) -> anyhow::Result<()> {
-    let _workload = Workload::start("c-recurse", &["--depth", "26", "--seconds", "100000"]);
+    let _workload = Workload::start("c-recurse", &["--depth", "26", "--seconds", ENDS_AFTER]);
     let [mut ready, mut sampled, mut named] = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         let address = free_address()?;
