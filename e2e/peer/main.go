@@ -3,8 +3,7 @@
 //
 //	our binary ──push.v1──▶ peer serve ──▶ a JSON line a profile, N.pb.gz
 //	our binary ◀─querier.v1── peer query, peer matrix
-//	our binary ◀─querier.v1── peer query, peer matrix
-//	a pprof file ──▶ peer pprof        /metrics ──▶ peer promtext
+//	a pprof file ──▶ peer pprof        /metrics ──▶ peer promtext        mangled names ──▶ peer demangle
 //
 // Everything it prints on standard output is JSON, an object a line. Status 0: all well; 1: what was checked is wrong; 2: wrong usage.
 // Start reading in serve.go and push.go; limits.go has the server's rules. `go test ./...` shows each rule to accept and to reject.
@@ -38,6 +37,7 @@ var commands = []command{
 	{"matrix", "check the status codes of a Pyroscope query API", runMatrix},
 	{"pprof", "read a pprof file with google/pprof", runPprof},
 	{"promtext", "read metrics text with Prometheus's parsers", runPromtext},
+	{"demangle", "show mangled names in each mode, by the library that Alloy uses", runDemangle},
 }
 
 func main() {

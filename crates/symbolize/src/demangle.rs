@@ -5,8 +5,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-mod cpp;
-mod rust;
+mod itanium;
+mod rust_legacy;
+mod rust_v0;
 
 /// How much of a name is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,13 +40,9 @@ pub fn demangle(name: &str, mode: Mode) -> Cow<'_, str> {
         return Cow::Borrowed(name);
     }
     let demangled = if name.starts_with("_R") {
-        rust::version_0(name, mode)
-    } else if rust::is_legacy(name) {
-        rust::legacy(name)
-    } else if cpp::is_mangled(name) {
-        cpp::demangle(name, mode)
+        rust_v0::demangle(name, mode)
     } else {
-        None
+        rust_legacy::demangle(name).or_else(|| itanium::demangle(name, mode))
     };
     demangled.filter(|text| !text.is_empty()).map_or(Cow::Borrowed(name), Cow::Owned)
 }
