@@ -56,19 +56,25 @@ fn a_bad_argument_changes_nothing_and_a_replaced_endpoint_loses_nothing() {
     // One mistake, and another endpoint in the same file.
     let other =
         text.replace("\"peer\"", "\"other\"").replace(".write.peer", ".write.other").replace(&hangs.url, &peer.url);
-    agent.write_configuration(&other.replace("collect_interval =", "collect_interval = true\n demangle ="));
-    let answer = http::request(&agent.address, "POST", "/-/reload", &[], "").unwrap();
-    assert_eq!(answer.status, 400, "{answer:?}");
-    let components = agent.get("/api/v0/agent/status").body;
-    assert!(
-        components.contains("pyroscope.write.peer") && !components.contains("pyroscope.write.other"),
-        "{components}"
-    );
+    for mistake in ["collect_interval = true\n demangle =", "sample_rate = 0\n collect_interval ="] {
+        agent.write_configuration(&other.replace("collect_interval =", mistake));
+        let answer = http::request(&agent.address, "POST", "/-/reload", &[], "").unwrap();
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let components = agent.get("/api/v0/agent/status").body;
+        assert!(
+            components.contains("pyroscope.write.peer") && !components.contains("pyroscope.write.other"),
+            "{components}"
+        );
+    }
 
-    // The endpoint that hangs takes its time to stop; nothing waits for it.
+    // The endpoint that hangs takes its time to stop; nothing waits for it, nor for what discovery finds meanwhile.
     agent.write_configuration(&other);
-    let answer = http::request(&agent.address, "POST", "/-/reload", &[], "");
-    assert!(answer.is_none_or(|answer| answer.status == 200));
+    let answer = http::request(&agent.address, "POST", "/-/reload", &[], "").unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let targets = || agent.metric("pyroscope_ebpf_active_targets", "").unwrap();
+    let before = targets();
+    let _another = Workload::start("c-recurse", &["--seconds", "60"]);
+    until("a new process is a target", 5, || (targets() > before).then_some(()));
     wait_for(&peer, "service_name", "c-recurse", 5, |profiles| profiles.len() > 1);
     assert_eq!(agent.metric("pyrope_forward_refused_entries_total", ""), Some(0.0));
     let (status, log) = agent.stop();
@@ -113,6 +119,49 @@ fn a_broken_file_ends_the_start_with_its_place() {
     assert!(stderr(&output).contains("could not perform the initial load successfully"), "{}", stderr(&output));
     let output = pyrope(&["validate", file]);
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_a_run_refuses_is_refused_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.alloy");
+    for (text, expect) in [
+        ("pyroscope.ebpf \"x\" { forward_to = [] }", "missing required attribute \"targets\""),
+        ("pyroscope.ebpf \"x\" {\n targets = []\n forward_to = []\n sample_rate = 0\n}", "sample_rate must be between"),
+        ("discovery.process \"x\" { refresh_interval = \"0s\" }", "refresh_interval must be greater than 0"),
+        ("pyrope.store \"x\" { max_bytes = 5 }", "max_bytes must be at least 1MiB"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let file = file.to_str().unwrap();
+        for arguments in [&["validate", file][..], &["run", file, "--server.http.listen-addr=127.0.0.1:0"]] {
+            let output = pyrope(arguments);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+            assert!(stderr(&output).contains(expect), "{arguments:?}: {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn the_log_says_what_a_load_does() {
+    let agent = Agent::run("pyrope.store \"local\" { }");
+    let reload = |text: &str| {
+        agent.write_configuration(text);
+        http::request(&agent.address, "POST", "/-/reload", &[], "").unwrap().status
+    };
+    let logged = |level: &str, parts: &[&str]| {
+        let is_it = |line: &str| line.contains(level) && parts.iter().all(|part| line.contains(part));
+        until(parts[0], 20, || agent.log().lines().any(is_it).then_some(()));
+    };
+    logged("level=info", &["msg=\"now listening for http traffic\"", "addr="]);
+    logged("level=info", &["msg=\"starting complete graph evaluation\""]);
+    logged("level=info", &["msg=\"finished node evaluation\"", "node_id=pyrope.store.local", "duration="]);
+    logged("level=info", &["msg=\"finished complete graph evaluation\"", "duration="]);
+    assert_eq!(reload("pyrope.store \"local\" { max_bytes = \"3MiB\" }"), 200);
+    logged("level=info", &["msg=\"config reloaded\""]);
+    assert_eq!(reload("pyrope.store \"local\" { max_bytes = 5 }"), 400);
+    logged("level=error", &["msg=\"failed to reload config\"", "max_bytes must be at least 1MiB"]);
+    let (status, log) = agent.stop();
+    assert!(status.success() && !log.contains("level=debug"), "{log}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub struct PyroscopeRelabel;
 
 /// Rewrites the labels of profiles by rules, or drops them.
 #[derive(Debug, FromBlock)]
-#[block(validate = Arguments::validate)]
+#[block(rule = is_positive(max_cache_size))]
 pub struct Arguments {
     /// Where the profiles go.
     #[attr]
@@ -45,13 +45,13 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    fn validate(&mut self) -> Result<(), String> {
-        if self.max_cache_size < 1 { Err("must provide a positive size".to_owned()) } else { Ok(()) }
-    }
-
     fn cache_size(&self) -> usize {
         usize::try_from(self.max_cache_size).unwrap_or(1)
     }
+}
+
+fn is_positive(size: &i64) -> Result<(), String> {
+    if *size < 1 { Err("must provide a positive size".to_owned()) } else { Ok(()) }
 }
 
 /// What it gives to others.

@@ -8,7 +8,7 @@ use lang::{
     value::{Text, Value, ValueError, secret::Secret},
 };
 
-use crate::check;
+use crate::check::{self, Known};
 
 /// Who applies what the config blocks say. All methods have a default that does nothing.
 pub trait Blocks: Send + Sync {
@@ -292,11 +292,12 @@ fn tls_warning(block: &Block) -> Option<Diagnostic> {
 /// Checks a config block without evaluating it. Of those that will be evaluated, only `validate` wants that; of
 /// `remotecfg` nothing is checked.
 pub(crate) fn check(name: &str, block: &Block, validate: bool) -> Vec<Diagnostic> {
-    match name {
-        "logging" if validate => check::block_of::<Logging>(block),
-        "http" if validate => check::block_of::<Http>(block),
-        "tracing" => check::block_of::<Tracing>(block),
-        "livedebugging" => check::block_of::<LiveDebugging>(block),
-        _ => Vec::new(),
-    }
+    let schema = match name {
+        "logging" if validate => Logging::schema(),
+        "http" if validate => Http::schema(),
+        "tracing" => Tracing::schema(),
+        "livedebugging" => LiveDebugging::schema(),
+        _ => return Vec::new(),
+    };
+    check::block(schema, block, &Known::written_out())
 }

@@ -1,110 +1,110 @@
-//! What can be said about a block without evaluating it.
+//! What can be said about a block without evaluating it for good.
 //!
 //! Names, counts and what has to be there come from the schema; values that are written out are checked against the
-//! shape of their attribute and, where they pass, by the type that will decode them. Everything is collected.
+//! shape of their attribute and, where they pass, by the type that will decode them, which also says what does not go
+//! together as far as it is known. Everything is collected. Nothing is said that a run would not say.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use lang::{
-    decode::{FieldKind, FromBlock, Schema, block::Builder, schema::Repeat},
+    decode::{FieldKind, Judge, Schema, schema::Repeat},
     diagnostic::{Diagnostic, Place},
     eval::{Scope, evaluate},
     golang::quote::quote,
     source::Location,
     stdlib::{Host, Stdlib},
     syntax::ast::{Attribute, Block, Body, Expr, Statement},
-    value::{Value, ValueError, error::Step},
+    value::{ValueError, error::Step},
 };
 
 use self::shapes::{check_shape, is_constant};
-use crate::Definition;
+use crate::task::words_of;
 
 mod shapes;
 
-/// The decoder of one type, asked about single statements.
-pub trait Decoder {
-    /// Whether it takes the value of an attribute.
-    fn attribute(&self, name: &str, value: &Value) -> Result<(), ValueError>;
-
-    /// Whether it takes a block.
-    fn block(&self, name: &str, block: &Block, scope: &Scope) -> Result<(), Vec<Diagnostic>>;
+/// What values are known before a run.
+pub(crate) struct Known<'a> {
+    /// What they are evaluated in.
+    pub(crate) scope: Scope,
+    /// Whether an expression has the value now that it will have.
+    pub(crate) is_known: &'a dyn Fn(&Expr) -> bool,
 }
 
-/// The decoder of a struct.
-pub(crate) struct DecoderOf<T>(PhantomData<fn() -> T>);
-
-impl<T> DecoderOf<T> {
-    pub(crate) const NEW: Self = Self(PhantomData);
-}
-
-impl<T: FromBlock> Decoder for DecoderOf<T> {
-    fn attribute(&self, name: &str, value: &Value) -> Result<(), ValueError> {
-        T::Builder::default().attribute(name, value).map(drop)
+impl Known<'_> {
+    /// Only what is written out.
+    pub(crate) fn written_out() -> Self {
+        // Functions only. Nothing that depends on them is evaluated; literals need some scope.
+        let scope = Scope::new::<String>(Stdlib::new(Host::default()), []);
+        Self { scope, is_known: &is_constant }
     }
 
-    fn block(&self, name: &str, block: &Block, scope: &Scope) -> Result<(), Vec<Diagnostic>> {
-        T::Builder::default().block(name, block, scope).map(drop)
+    fn expression(&self, expr: &Expr) -> bool {
+        (self.is_known)(expr)
+    }
+
+    fn body(&self, body: &Body) -> bool {
+        body.statements().all(|statement| match statement {
+            Statement::Attribute(attribute) => attribute.value().is_some_and(|value| self.expression(&value)),
+            Statement::Block(block) => block.body().is_some_and(|body| self.body(&body)),
+        })
     }
 }
 
-/// Checks the block of a component.
-pub(crate) fn component(definition: &dyn Definition, block: &Block) -> Vec<Diagnostic> {
-    Check::new().run(definition.schema(), definition.decoder(), block)
+/// Checks a block against what it may hold. A panic of what decodes it is one more thing that is wrong with it.
+pub(crate) fn block(schema: &Schema, block: &Block, known: &Known<'_>) -> Vec<Diagnostic> {
+    let check = AssertUnwindSafe(|| {
+        let mut check = Check { known, found: Vec::new() };
+        check.block(block, schema);
+        check.found
+    });
+    catch_unwind(check).unwrap_or_else(|panic| {
+        vec![Diagnostic::error(block.location(), format!("decoding panicked: {}", words_of(&*panic)))]
+    })
 }
 
-/// Checks a block that a struct decodes.
-pub(crate) fn block_of<T: FromBlock + 'static>(block: &Block) -> Vec<Diagnostic> {
-    Check::new().run(T::schema(), &DecoderOf::<T>::NEW, block)
-}
-
-struct Check {
-    /// Functions only. Nothing that depends on them is evaluated; literals need some scope.
-    scope: Scope,
+struct Check<'a> {
+    known: &'a Known<'a>,
     found: Vec<Diagnostic>,
 }
 
-impl Check {
-    fn new() -> Self {
-        Self { scope: Scope::new::<String>(Stdlib::new(Host::default()), []), found: Vec::new() }
-    }
-
-    fn run(mut self, schema: &Schema, decoder: &dyn Decoder, block: &Block) -> Vec<Diagnostic> {
-        self.block(block, schema, Some(decoder));
-        self.found
-    }
-
+impl Check<'_> {
     fn error(&mut self, at: Location, message: impl Into<String>) {
         self.found.push(Diagnostic::error(at, message));
     }
 
-    /// Checks a block's body. The decoder is that of the body, where it is at hand.
-    fn block(&mut self, block: &Block, schema: &Schema, decoder: Option<&dyn Decoder>) {
+    /// Checks a block's body.
+    fn block(&mut self, block: &Block, schema: &Schema) {
         let Some(body) = block.body() else { return };
         let mut counts = BTreeMap::<String, usize>::new();
         for inner in body.blocks() {
             *counts.entry(inner.name()).or_default() += 1;
         }
+        let mut judge = (schema.judge)();
+        if let Some(label) = block.label() {
+            judge.label(&label);
+        }
         let mut seen = BTreeSet::new();
+        // What is not known, or wrong in itself.
+        let mut unknown = BTreeSet::new();
         for statement in body.statements() {
             let before = self.found.len();
-            match statement {
+            let (name, is_known) = match statement {
                 Statement::Attribute(attribute) => {
-                    let repeated = !seen.insert(attribute.name());
-                    self.attribute(&attribute, schema, repeated);
-                    if let (Some(decoder), true) = (decoder, self.found.len() == before) {
-                        self.ask_about_attribute(&attribute, decoder);
-                    }
+                    let name = attribute.name();
+                    self.attribute(&attribute, schema, !seen.insert(name.clone()));
+                    (name, self.found.len() == before && self.ask_about_attribute(&attribute, &mut *judge))
                 }
                 Statement::Block(inner) => {
-                    let count = counts.get(&inner.name()).copied().unwrap_or_default();
-                    self.inner_block(&inner, schema, count);
-                    if let (Some(decoder), true) = (decoder, self.found.len() == before) {
-                        self.ask_about_block(&inner, decoder);
-                    }
+                    let name = inner.name();
+                    self.inner_block(&inner, schema, counts.get(&name).copied().unwrap_or_default());
+                    (name, self.found.len() == before && self.ask_about_block(&inner, &mut *judge))
                 }
+            };
+            if !is_known {
+                unknown.insert(name);
             }
         }
         for field in schema.flat().into_iter().filter(|field| field.required) {
@@ -114,7 +114,11 @@ impl Check {
             };
             if !there {
                 self.error(block.location(), format!("missing required {what} {}", quote(field.name)));
+                unknown.insert(field.name.to_owned());
             }
+        }
+        for wrong in judge.conclude(unknown) {
+            self.error(block.location(), wrong);
         }
     }
 
@@ -127,7 +131,7 @@ impl Check {
         match schema.field(&name).map(|field| field.kind) {
             Some(FieldKind::Attribute(shape)) => {
                 if let Some(value) = attribute.value() {
-                    check_shape(&value, shape, &self.scope, &mut self.found);
+                    check_shape(&value, shape, &self.known.scope, &mut self.found);
                 }
             }
             Some(_) => {
@@ -166,34 +170,33 @@ impl Check {
             }
             _ => {}
         }
-        self.block(block, schema, None);
+        self.block(block, schema);
     }
 
-    /// Lets the type itself judge an attribute that is written out.
-    fn ask_about_attribute(&mut self, attribute: &Attribute, decoder: &dyn Decoder) {
-        let Some(expr) = attribute.value().filter(is_constant) else { return };
-        let Ok(value) = evaluate(&expr, &self.scope) else { return };
-        if let Err(error) = decoder.attribute(&attribute.name(), &value) {
-            self.error(place_of(&expr, &error), in_other_words(&error.message));
-        }
+    /// Lets the type itself judge an attribute. Whether its value is known and good.
+    fn ask_about_attribute(&mut self, attribute: &Attribute, judge: &mut dyn Judge) -> bool {
+        let Some(expr) = attribute.value().filter(|expr| self.known.expression(expr)) else { return false };
+        let wrong = match evaluate(&expr, &self.known.scope) {
+            Ok(value) => match judge.attribute(&attribute.name(), &value) {
+                Ok(_) => return true,
+                Err(error) => Diagnostic::error(place_of(&expr, &error), in_other_words(&error.message)),
+            },
+            Err(diagnostic) => diagnostic.or_at(expr.location(), ""),
+        };
+        self.found.push(wrong);
+        false
     }
 
-    /// Lets the type itself judge a block in which everything is written out.
-    fn ask_about_block(&mut self, block: &Block, decoder: &dyn Decoder) {
-        if !block.body().is_some_and(|body| is_written_out(&body)) {
-            return;
+    /// Lets the type itself judge a block. Whether everything in it is known and good.
+    fn ask_about_block(&mut self, block: &Block, judge: &mut dyn Judge) -> bool {
+        if !block.body().is_some_and(|body| self.known.body(&body)) {
+            return false;
         }
-        for diagnostic in decoder.block(&block.name(), block, &self.scope).err().into_iter().flatten() {
-            self.found.push(without_expression(diagnostic).or_at(block.location(), ""));
-        }
+        let Err(wrong) = judge.block(&block.name(), block, &self.known.scope) else { return true };
+        let wrong = wrong.into_iter().map(|diagnostic| without_expression(diagnostic).or_at(block.location(), ""));
+        self.found.extend(wrong);
+        false
     }
-}
-
-fn is_written_out(body: &Body) -> bool {
-    body.statements().all(|statement| match statement {
-        Statement::Attribute(attribute) => attribute.value().is_some_and(|value| is_constant(&value)),
-        Statement::Block(block) => block.body().is_some_and(|body| is_written_out(&body)),
-    })
 }
 
 /// The expression that wrote the value at fault.

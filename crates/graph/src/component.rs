@@ -15,7 +15,7 @@ use crate::{context::Context, updates::Updates};
 /// elsewhere; what it gives to others it hands to [`Context::export`].
 ///
 /// ```
-/// use graph::{Component, Context, RunError, Updates};
+/// use pyrope_graph::{Component, Context, RunError, Updates};
 /// use lang::{decode::{FromBlock, IntoValue}, value::Value};
 ///
 /// /// Gives what it gets.

@@ -6,10 +6,12 @@
 mod load;
 mod propagate;
 mod rehearse;
+mod stop;
 
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    pin::pin,
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -103,7 +105,7 @@ pub enum Applied {
 /// What a load did, by component. One that is in no list was not touched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Those that are gone.
+    /// Those that are gone. What a component that stays used until now may still be stopping.
     pub stopped: Vec<ComponentId>,
     /// Those that were started.
     pub started: Vec<ComponentId>,
@@ -131,6 +133,8 @@ impl Controller {
             published: Arc::clone(&published),
             stop: stop.clone(),
             loaded: false,
+            stopping: BTreeMap::new(),
+            rested: Instant::now(),
         };
         tokio::spawn(graph.run(receiver));
         Self { commands, published, stop }
@@ -184,6 +188,10 @@ struct Graph {
     stop: CancellationToken,
     /// Whether a load has succeeded.
     loaded: bool,
+    /// Components that are not in the graph any more and have not ended.
+    stopping: BTreeMap<ComponentId, stop::Stopping>,
+    /// From when on exports are handed on again.
+    rested: Instant,
 }
 
 /// What the graph knows of one component.
@@ -205,15 +213,7 @@ impl Slot {
 
 impl Graph {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let changes = Arc::clone(&self.changes);
-        let mut rested = Instant::now();
         loop {
-            let changed = async {
-                if rested > Instant::now() + OWED {
-                    sleep_until(rested).await;
-                }
-                changes.take().await
-            };
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Load(sources, reply)) => {
@@ -229,12 +229,30 @@ impl Graph {
                     }
                     None => return self.shut_down().await,
                 },
-                changed = changed => {
-                    let begin = Instant::now();
-                    self.propagate(&changed);
-                    let now = Instant::now();
-                    rested = (rested.max(begin) + (now - begin) * (REST + 1)).min(now + MOST_REST);
-                }
+                () = self.hand_on() => {}
+            }
+        }
+    }
+
+    /// Waits for exports that changed and hands them on. Safe to drop while it waits.
+    async fn hand_on(&mut self) {
+        if self.rested > Instant::now() + OWED {
+            sleep_until(self.rested).await;
+        }
+        let changed = self.changes.take().await;
+        let begin = Instant::now();
+        self.propagate(&changed);
+        let now = Instant::now();
+        self.rested = (self.rested.max(begin) + (now - begin) * (REST + 1)).min(now + MOST_REST);
+    }
+
+    /// Waits for something that takes time. Exports that change meanwhile are handed on.
+    async fn meanwhile<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        let mut wait = pin!(wait);
+        loop {
+            tokio::select! {
+                output = &mut wait => return output,
+                () = self.hand_on() => {}
             }
         }
     }
@@ -242,6 +260,7 @@ impl Graph {
     async fn shut_down(&mut self) {
         self.stop.cancel();
         self.apply(Plan::default(), &mut Vec::new()).await;
+        self.ended(|_| true).await;
     }
 
     /// Shows the current graph to the outside.

@@ -12,7 +12,6 @@ use lang::{
 };
 
 use crate::{
-    check::{Decoder, DecoderOf},
     component::{Component, RunError, Stability},
     context::{Context, Seat},
     updates::Updates,
@@ -21,8 +20,8 @@ use crate::{
 /// A [`Component`] behind one object-safe face.
 ///
 /// ```
-/// # use graph::{Component, Context, NoExports, RunError, Updates};
-/// use graph::{Define, Definition};
+/// # use pyrope_graph::{Component, Context, NoExports, RunError, Updates};
+/// use pyrope_graph::{Define, Definition};
 /// # struct Idle;
 /// # #[derive(lang::decode::FromBlock)]
 /// # struct Arguments {}
@@ -51,9 +50,6 @@ pub trait Definition: Send + Sync {
 
     /// What others see of it before its first export: an object with every field there is.
     fn zero_exports(&self) -> Value;
-
-    /// What judges single statements of its block.
-    fn decoder(&self) -> &'static dyn Decoder;
 
     /// Decodes a block's body.
     fn decode(&self, body: &Body, scope: &Scope) -> Result<Arguments, Vec<Diagnostic>>;
@@ -103,10 +99,6 @@ impl<C: Component> Definition for Define<C> {
 
     fn zero_exports(&self) -> Value {
         C::Exports::default().into_value()
-    }
-
-    fn decoder(&self) -> &'static dyn Decoder {
-        &DecoderOf::<C::Args>::NEW
     }
 
     fn decode(&self, body: &Body, scope: &Scope) -> Result<Arguments, Vec<Diagnostic>> {

@@ -18,15 +18,19 @@
 //! # Invariants
 //!
 //! - Loading, reloading and stopping are one path: the difference between the plan that runs and another one
-//!   (`controller::load`). Everything that is to stop has stopped before anything starts, so that a renamed component
-//!   finds its port free. A component stops after those that refer to it and starts after those that it refers to.
+//!   (`controller::load`). What nobody uses any more has stopped before anything starts, so that a renamed component
+//!   finds its port free. What a component that stays still uses stops when that one has what takes its place, beside
+//!   the graph that runs on; a load that has it again waits for its end. A component stops after those that refer to it
+//!   and starts after those that it refers to.
 //! - What did not change is not disturbed. Arguments are delivered only if the block's text or a value that it refers
 //!   to changed; comparing costs a bounded amount of work, whatever the size of the values (`same`).
-//! - With an error in the plan nothing changes. A first load is all or nothing; later, a component that cannot be
-//!   evaluated keeps its last good arguments, is unhealthy, and touches nobody else.
-//! - One task owns the graph and never waits for a component, except for those being built during a load and for
-//!   those that stop, both for a bounded time. Components report through their `Cell`; however often they do, at
-//!   most one entry a component waits for the graph.
+//! - With an error in the plan nothing changes. A first load is all or nothing; later, what can be known to be wrong
+//!   without what changes is an error in the plan too (`controller::rehearse`), and a component that turns out not to be
+//!   evaluated keeps its last good arguments, is unhealthy, and touches nobody else. What is refused before a run, here
+//!   or by [`validate`], is refused by a run.
+//! - One task owns the graph. It waits for components only during a load, and each time for a bounded time: for those
+//!   that have to stop first, while it goes on handing on what others export, and for those being built. Components report
+//!   through their `Cell`; however often they do, at most one entry a component waits for the graph.
 //! - A panic in a component, or in what decodes its arguments, becomes its health.
 //! - Components are known only by the traits here, the machine only by tokio. There is no global state.
 //!
@@ -39,8 +43,8 @@
 //!
 //! ```
 //! use std::{path::PathBuf, sync::Arc};
-//! # use graph::{Component, Context, NoExports, RunError, Updates};
-//! use graph::{Applied, Controller, Define, Definition, Services, Settings, Stability, Vocabulary};
+//! # use pyrope_graph::{Component, Context, NoExports, RunError, Updates};
+//! use pyrope_graph::{Applied, Controller, Define, Definition, Services, Settings, Stability, Vocabulary};
 //! use lang::{source::Source, stdlib::{Host, Stdlib}};
 //! # struct Idle;
 //! # #[derive(lang::decode::FromBlock)]
@@ -109,7 +113,6 @@ mod snapshot;
 
 pub use self::{
     blocks::{Blocks, Http, HttpAuth, HttpBasicAuth, HttpFilter, HttpTls, LogFormat, LogLevel, Logging},
-    check::Decoder,
     component::{Component, NoExports, RunError, Stability},
     context::{Context, Seat},
     controller::{Applied, Controller, Difference, Outcome, Settings},

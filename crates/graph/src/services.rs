@@ -11,7 +11,7 @@ use std::{
 ///
 /// ```
 /// use std::sync::Arc;
-/// use graph::Services;
+/// use pyrope_graph::Services;
 ///
 /// struct Greeting(&'static str);
 ///

@@ -6,11 +6,11 @@ use std::{
 };
 
 use lang::{
-    decode::{FieldKind, Schema, Shape},
+    decode::{FieldKind, FromValue as _, Schema, Shape},
     eval::{Scope, evaluate},
     stdlib::Stdlib,
     syntax::ast::{Body, Statement},
-    value::{Array, Value, secret::Secret},
+    value::{Value, secret::Secret},
 };
 
 use crate::{
@@ -165,16 +165,17 @@ fn shown(body: &Body, schema: Option<&Schema>, scope: &Scope) -> Vec<Shown> {
     body.statements().map(show).collect()
 }
 
-/// Hides text that an attribute takes as a secret.
+/// Hides what an attribute takes as a secret.
 fn redacted(value: Value, shape: Shape) -> Value {
-    match (value, shape) {
-        (Value::String(text), Shape::Secret) => Secret::new(text).into(),
-        (Value::Array(array), Shape::Array(Shape::Secret)) => {
-            Value::Array(Array::from_iter(array.iter().map(|value| redacted(value, Shape::Secret))))
-        }
-        (Value::Object(object), Shape::Map(Shape::Secret)) => {
-            Value::object(object.iter().map(|(key, value)| (key.clone(), redacted(value.clone(), Shape::Secret))))
-        }
-        (value, _) => value,
+    if shape.is_secret() { hidden(value) } else { value }
+}
+
+/// The value with every text in it a secret; names of fields stay, and so does what cannot be one.
+fn hidden(value: Value) -> Value {
+    match value {
+        Value::Null => Value::Null,
+        Value::Array(array) => Value::Array(array.iter().map(hidden).collect()),
+        Value::Object(object) => Value::object(object.iter().map(|(key, value)| (key.clone(), hidden(value.clone())))),
+        other => Secret::from_value(&other).map_or(other, Value::from),
     }
 }

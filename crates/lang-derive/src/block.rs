@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Attribute, Data, DeriveInput, Error, Expr, Field, Fields, Ident, Lit, LitStr, Path, Result, Type};
+use syn::{Attribute, Data, DeriveInput, Error, Expr, ExprCall, Field, Fields, Ident, Lit, LitStr, Path, Result, Type};
 
 use crate::doc;
 
@@ -32,6 +32,19 @@ struct Member<'a> {
     role: Role,
 }
 
+/// What is asked about the struct as a whole.
+#[derive(Default)]
+struct Asked {
+    rules: Vec<Rule>,
+    validate: Option<Path>,
+}
+
+/// `path(a, b)`: a function about some of the fields.
+struct Rule {
+    path: Expr,
+    fields: Vec<Ident>,
+}
+
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let Data::Struct(data) = &input.data else {
         return Err(Error::new_spanned(&input.ident, "FromBlock reads structs; for enums there is FromText"));
@@ -42,8 +55,12 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     if !input.generics.params.is_empty() {
         return Err(Error::new_spanned(&input.generics, "FromBlock does not read generic structs"));
     }
-    let validate = container(&input.attrs)?;
+    let asked = container(&input.attrs)?;
     let members = fields.named.iter().map(member).collect::<Result<Vec<_>>>()?;
+    let named = asked.rules.iter().flat_map(|rule| &rule.fields);
+    if let Some(unknown) = named.into_iter().find(|field| !members.iter().any(|member| member.ident == *field)) {
+        return Err(Error::new_spanned(unknown, "a rule is about fields of the struct"));
+    }
 
     let name = &input.ident;
     let visibility = &input.vis;
@@ -53,11 +70,18 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let attributes = members.iter().filter_map(take_attribute);
     let blocks = members.iter().filter_map(take_block);
     let labels = members.iter().filter_map(take_label);
-    let finished = members.iter().map(finish);
-    let idents = members.iter().map(|member| member.ident);
+    let fields = members.iter().map(field);
+    let rules = asked.rules.iter().map(ask);
+    let idents: Vec<_> = members.iter().map(|member| member.ident).collect();
     let struct_doc = doc(&input.attrs);
     let builder_doc = format!("Collects what a block says for [`{name}`].");
-    let validate = validate.map(|path| quote!(#path(&mut done).map_err(::std::string::String::from)?;));
+    let validate = asked.validate.map(|path| {
+        quote! {
+            if __verdict.is_clean() {
+                __verdict.rule(#path(&mut done));
+            }
+        }
+    });
 
     Ok(quote! {
         #[doc = #builder_doc]
@@ -68,8 +92,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             type Builder = #builder;
 
             fn schema() -> &'static ::lang::decode::Schema {
-                static SCHEMA: ::lang::decode::Schema =
-                    ::lang::decode::Schema { fields: &[#(#schema,)*], doc: #struct_doc };
+                static SCHEMA: ::lang::decode::Schema = ::lang::decode::Schema {
+                    fields: &[#(#schema,)*],
+                    doc: #struct_doc,
+                    judge: || ::std::boxed::Box::new(<#builder as ::std::default::Default>::default()),
+                };
                 &SCHEMA
             }
         }
@@ -101,30 +128,42 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 let _ = label;
             }
 
-            fn finish(self) -> ::std::result::Result<#name, ::std::string::String> {
-                #(#finished)*
+            fn conclude(self, __verdict: &mut ::lang::decode::judge::Verdict) -> ::std::option::Option<#name> {
+                #(#fields)*
+                #(#rules)*
                 #[allow(unused_mut, reason = "only validation changes it")]
-                let mut done = #name { #(#idents,)* };
+                let mut done = #name { #(#idents: #idents?,)* };
                 #validate
-                ::std::result::Result::Ok(done)
+                __verdict.is_clean().then_some(done)
             }
         }
     })
 }
 
-/// `#[block(validate = path)]` on the struct.
-fn container(attributes: &[Attribute]) -> Result<Option<Path>> {
-    let mut validate = None;
+/// `#[block(rule = path(a, b), validate = path)]` on the struct.
+fn container(attributes: &[Attribute]) -> Result<Asked> {
+    let mut asked = Asked::default();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("block")) {
         attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("validate") {
-                return Err(meta.error("expected validate"));
+            if meta.path.is_ident("rule") {
+                asked.rules.push(rule(meta.value()?.parse()?)?);
+            } else if meta.path.is_ident("validate") {
+                asked.validate = Some(meta.value()?.parse()?);
+            } else {
+                return Err(meta.error("expected rule or validate"));
             }
-            validate = Some(meta.value()?.parse()?);
             Ok(())
         })?;
     }
-    Ok(validate)
+    Ok(asked)
+}
+
+fn rule(call: ExprCall) -> Result<Rule> {
+    let field = |argument: &Expr| match argument {
+        Expr::Path(path) => path.path.require_ident().cloned(),
+        other => Err(Error::new_spanned(other, "a rule is about fields of the struct")),
+    };
+    Ok(Rule { fields: call.args.iter().map(field).collect::<Result<_>>()?, path: *call.func })
 }
 
 fn member(field: &Field) -> Result<Member<'_>> {
@@ -290,34 +329,36 @@ fn take_label(member: &Member<'_>) -> Option<TokenStream> {
     }
 }
 
-/// The finished value of one field, bound to its name.
-fn finish(member: &Member<'_>) -> TokenStream {
+/// The value of one field, if it is known and there, bound to its name.
+fn field(member: &Member<'_>) -> TokenStream {
     let Member { ident, ty, .. } = member;
     let name = member.name();
+    let none = quote!(::std::option::Option::None);
+    let some = |absent: TokenStream| quote!(::std::option::Option::Some(#absent));
     match &member.role {
         Role::Attr(options) => {
-            let absent = options.absent(ty).unwrap_or_else(|| {
-                let message = format!("missing required attribute {name:?}");
-                quote!(return ::std::result::Result::Err(#message.into()))
-            });
-            quote!(let #ident = match self.#ident { Some(value) => value, None => #absent };)
+            let absent = options.absent(ty).map_or(none, some);
+            quote!(let #ident = __verdict.field("attribute", #name, self.#ident, || #absent);)
         }
         Role::Block(options) => {
-            let message = format!("missing required block {name:?}");
-            let missing = quote!(return ::std::result::Result::Err(#message.into()));
             let absent = match options.absent(ty) {
-                Some(absent) => absent,
-                None if options.required => missing,
-                None => quote! {
-                    match <#ty as ::lang::decode::block::FromBlocks>::absent() {
-                        Some(value) => value,
-                        None => #missing,
-                    }
-                },
+                Some(absent) => some(absent),
+                None if options.required => none,
+                None => quote!(<#ty as ::lang::decode::block::FromBlocks>::absent()),
             };
-            quote!(let #ident = match self.#ident { Some(value) => value, None => #absent };)
+            quote!(let #ident = __verdict.field("block", #name, self.#ident, || #absent);)
         }
-        Role::Label => quote!(let #ident = self.#ident.unwrap_or_default();),
-        Role::Squash => quote!(let #ident = ::lang::decode::block::Builder::finish(self.#ident)?;),
+        Role::Label => quote!(let #ident = ::std::option::Option::Some(self.#ident.unwrap_or_default());),
+        Role::Squash => quote!(let #ident = ::lang::decode::block::Builder::conclude(self.#ident, __verdict);),
+    }
+}
+
+/// Asks a rule whose fields are known.
+fn ask(rule: &Rule) -> TokenStream {
+    let Rule { path, fields } = rule;
+    quote! {
+        if let (#(::std::option::Option::Some(#fields),)*) = (#(&#fields,)*) {
+            __verdict.rule(#path(#(#fields),*));
+        }
     }
 }

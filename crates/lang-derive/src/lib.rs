@@ -101,7 +101,24 @@ mod tests {
                 #[block(valid = f)]
                 struct A {}
             ),
-            "expected validate",
+            "expected rule or validate",
+        );
+        refused(
+            parse_quote!(
+                #[block(rule = f(x, y))]
+                struct A {
+                    #[attr]
+                    x: u8,
+                }
+            ),
+            "a rule is about fields of the struct",
+        );
+        refused(
+            parse_quote!(
+                #[block(rule = f(1))]
+                struct A {}
+            ),
+            "a rule is about fields of the struct",
         );
         refused(
             parse_quote!(

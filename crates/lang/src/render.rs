@@ -189,6 +189,10 @@ mod tests {
         check("a { password = \"hunter22\", b = 1 }", Span::new(27, 28), expect);
         let expect = "Error: f.alloy:2:1: wrong\n\n1 | password = (secret)\n2 | (secret)\n  | ^^^^^^^^\n";
         check("password = `one\ntwo`", Span::new(16, 17), expect);
+        let expect = "Error: f.alloy:1:5: wrong\n\n1 | u = \"http://(secret)@host\" // x\n  |     ^\n";
+        check("u = \"http://me:hush@host\" // x", Span::new(4, 5), expect);
+        let expect = "Error: f.alloy:1:1: wrong\n\n1 | http_headers = { \"X-Scope\" = [(secret)] }\n  | ^^^^^^^^^^^^\n";
+        check("http_headers = { \"X-Scope\" = [\"hush\"] }", Span::new(0, 12), expect);
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //!
 //! The types of arguments keep a secret from being printed once it is a value. What quotes the text of a configuration,
 //! an excerpt or an expression in a message, comes here; so does a text with mistakes, of which nothing is a value yet.
+//! The user name and the password of a URL are secrets whatever it is given to.
+
+use std::{cmp::Reverse, ops::Range};
 
 use crate::{
     source::Span,
@@ -15,7 +18,7 @@ use crate::{
 pub(crate) const SHOWN: &str = "(secret)";
 
 /// Names of attributes and of HTTP headers whose text is nobody's business.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 21] = [
     "access_key",
     "api_key",
     "authorization",
@@ -23,11 +26,13 @@ const NAMES: [&str; 19] = [
     "client_secret",
     "cookie",
     "credentials",
+    "http_headers",
     "key_pem",
     "passphrase",
     "password",
     "private_key",
     "proxy-authorization",
+    "proxy_connect_header",
     "secret",
     "secret_access_key",
     "secret_key",
@@ -42,7 +47,7 @@ pub fn is_secret_name(name: &str) -> bool {
     NAMES.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Every piece of text that is a secret, with its quotes, in order.
+/// Every piece of text that is a secret, in order: texts with their quotes, and credentials inside of URLs.
 pub(crate) fn spans(text: &[u8]) -> Vec<Span> {
     let (tokens, _) = lex(text);
     let tokens: Vec<Token> =
@@ -56,10 +61,29 @@ pub(crate) fn spans(text: &[u8]) -> Vec<Span> {
             value_texts(&tokens[at + 2..], text, &mut found);
         }
     }
+    for token in tokens.iter().filter(|token| token.kind == Kind::String) {
+        let inside = text.get(token.span.range()).and_then(credentials);
+        let at = |offset: usize| token.span.start + offset as u32;
+        found.extend(inside.map(|inside| Span::new(at(inside.start), at(inside.end))));
+    }
+    // A name inside of a secret value finds the same text again.
+    found.sort_by_key(|span| (span.start, Reverse(span.end)));
+    found.dedup();
     found
 }
 
-/// The texts of one value. The name of an environment variable is none.
+/// The user name and the password of a URL: all from behind the scheme to the last `@`, for a password that is not
+/// escaped may hold anything. An `@` behind what can only be a host is part of a path.
+fn credentials(url: &[u8]) -> Option<Range<usize>> {
+    let start = url.windows(3).position(|three| three == b"://")? + 3;
+    let length = url[start..].iter().rposition(|byte| *byte == b'@')?;
+    let inside = &url[start..start + length];
+    let host = inside.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next().unwrap_or_default();
+    let is_host = host.len() < length && !host.is_empty() && !host.iter().any(|byte| matches!(byte, b':' | b'@'));
+    (length > 0 && !is_host).then_some(start..start + length)
+}
+
+/// The texts of one value. The name of an environment variable is none, nor is the key of a field.
 fn value_texts(tokens: &[Token], text: &[u8], found: &mut Vec<Span>) {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate() {
@@ -71,7 +95,9 @@ fn value_texts(tokens: &[Token], text: &[u8], found: &mut Vec<Span>) {
             Kind::Eof => return,
             Kind::String => {
                 let of = |back: usize| at.checked_sub(back).and_then(|at| text.get(tokens[at].span.range()));
-                if (of(1), of(2)) != (Some(b"("), Some(b"env")) {
+                let is_variable = (of(1), of(2)) == (Some(b"("), Some(b"env"));
+                let is_key = depth > 0 && tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Assign);
+                if !is_variable && !is_key {
                     found.push(token.span);
                 }
             }
@@ -98,6 +124,23 @@ mod tests {
         check("bearer_token = [\"a\", \"b\"]\nx = \"y\"", &["\"a\"", "\"b\""]);
         check("password = sys.env(\"NAME\")\ntoken = string.trim(\"t\", \" \")", &["\"t\"", "\" \""]);
         check("password = local.file.x.content\npassword_file = \"/etc/p\"", &[]);
+    }
+
+    #[test]
+    fn headers_show_their_names_alone() {
+        check("http_headers = { \"X-Scope\" = [\"a\", \"b\"], plain = [\"c\"] }", &["\"a\"", "\"b\"", "\"c\""]);
+        check("proxy_connect_header = {\n \"Proxy-Authorization\" = [\"a\"],\n}\nx = \"y\"", &["\"a\""]);
+        check("password = { \"token\" = {", &[]);
+    }
+
+    #[test]
+    fn credentials_of_a_url_are_found_wherever_it_stands() {
+        check("url = \"https://me:hush@host:1/x\"\nproxy_url = `http://token@host`", &["me:hush", "token"]);
+        check("url = \"http://me:pass/wo?rd@x@host/y\"", &["me:pass/wo?rd@x"]);
+        check("url = \"http://host/a@b\" + \"mail@host\"\nx = \"http://host?q=a@b\"", &[]);
+        check("x = [\"http://@host\", \"://\", \"http://host\"]", &[]);
+        check("x = \"http://me:hush@host", &["me:hush"]);
+        check("password = \"http://me:hush@host\"", &["\"http://me:hush@host\"", "me:hush"]);
     }
 
     #[test]

@@ -43,7 +43,12 @@ pub enum CommArg {
 
 /// Profiles the processes of this host through eBPF.
 #[derive(Debug, FromBlock)]
-#[block(validate = Arguments::check)]
+#[block(
+    rule = has_targets(targets, targets_only),
+    rule = is_rate(sample_rate),
+    rule = is_interval(collect_interval),
+    rule = keeps_frames(collect_user_profile, collect_kernel_profile, kernel_frames)
+)]
 pub struct Arguments {
     /// Targets to group profiles by.
     #[attr(optional)]
@@ -57,16 +62,16 @@ pub struct Arguments {
     /// How many times a second and CPU a stack is sampled.
     #[attr(default = 97)]
     pub sample_rate: u32,
-    /// Bounds the tables by process that are held in memory.
+    /// Accepted without effect: tables are bounded otherwise, here and with the next three.
     #[attr(optional)]
     pid_cache_size: Option<u32>,
-    /// Bounds the symbol tables by build id that are held in memory.
+    /// Accepted without effect.
     #[attr(optional)]
     build_id_cache_size: Option<u32>,
-    /// Bounds the symbol tables by file that are held in memory.
+    /// Accepted without effect.
     #[attr(optional)]
     same_file_cache_size: Option<u32>,
-    /// Bounds the table from process to container.
+    /// Accepted without effect.
     #[attr(optional)]
     container_id_cache_size: Option<u32>,
     /// Whether frames of user space are kept.
@@ -194,28 +199,37 @@ pub struct DebugInfo {
 /// The highest rate: one sample each 100 microseconds.
 const MOST_RATE: u32 = 10_000;
 
-impl Arguments {
-    fn check(&mut self) -> Result<(), String> {
-        if self.targets.is_none() && self.targets_only {
-            return Err(
-                "missing required attribute \"targets\"; set targets_only = false to profile every process".into()
-            );
-        }
-        if !(1..=MOST_RATE).contains(&self.sample_rate) {
-            return Err(format!("sample_rate must be between 1 and {MOST_RATE}, got {}", self.sample_rate));
-        }
-        if self.collect_interval < Duration::from_millis(100) {
-            return Err("collect_interval must be at least 100ms".into());
-        }
-        let kernel = self.collect_kernel_profile && self.kernel_frames;
-        if !self.collect_user_profile && !kernel {
-            return Err(
-                "nothing is left to collect: collect_user_profile and collect_kernel_profile are both false".into()
-            );
-        }
-        Ok(())
-    }
+/// The shortest interval.
+const LEAST_INTERVAL: Duration = Duration::from_millis(100);
 
+fn has_targets(targets: &Option<TargetsArg>, targets_only: &bool) -> Result<(), &'static str> {
+    match targets {
+        None if *targets_only => {
+            Err("missing required attribute \"targets\"; set targets_only = false to profile every process")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_rate(rate: &u32) -> Result<(), String> {
+    match rate {
+        1..=MOST_RATE => Ok(()),
+        _ => Err(format!("sample_rate must be between 1 and {MOST_RATE}, got {rate}")),
+    }
+}
+
+fn is_interval(interval: &Duration) -> Result<(), &'static str> {
+    if *interval < LEAST_INTERVAL { Err("collect_interval must be at least 100ms") } else { Ok(()) }
+}
+
+fn keeps_frames(user: &bool, kernel: &bool, kernel_too: &bool) -> Result<(), &'static str> {
+    if *user || (*kernel && *kernel_too) {
+        return Ok(());
+    }
+    Err("nothing is left to collect: collect_user_profile and collect_kernel_profile are both false")
+}
+
+impl Arguments {
     /// How the engine samples for it.
     pub fn settings(&self) -> Settings {
         Settings {
@@ -278,5 +292,74 @@ impl Arguments {
             let arguments = names.join(", ");
             tracing::warn!(component_id = id, arguments, "these arguments are accepted but have no effect yet");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use graph::{Stability, Vocabulary, validate};
+    use lang::{
+        source::Source,
+        stdlib::{Host, Stdlib},
+    };
+
+    #[track_caller]
+    fn check(text: &str, expect: &[&str]) {
+        let vocabulary = Vocabulary {
+            definitions: crate::COMPONENTS,
+            stdlib: Stdlib::new(Host::default()),
+            minimum_stability: Stability::GenerallyAvailable,
+        };
+        let found = validate(&[Source::new("", text)], &vocabulary);
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expect, "{text}");
+    }
+
+    /// One of these components between two others, with more arguments.
+    fn ebpf(arguments: &str) -> String {
+        format!(
+            "pyroscope.ebpf \"x\" {{\n forward_to = [pyroscope.write.w.receiver]\n {arguments}\n}}\n\
+             pyroscope.write \"w\" {{ }}\ndiscovery.process \"p\" {{ }}"
+        )
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_said_without_a_run() {
+        let targets = "1:1: missing required attribute \"targets\"; set targets_only = false to profile every process";
+        check("pyroscope.ebpf \"x\" { forward_to = [] }", &[targets]);
+        check(&ebpf(""), &[targets]);
+        check(&ebpf("targets = null"), &[targets]);
+        let rate = "1:1: sample_rate must be between 1 and 10000, got 0";
+        check(&ebpf("targets = discovery.process.p.targets\n sample_rate = 0"), &[rate]);
+        check(&ebpf("targets = []\n collect_interval = \"1ms\""), &["1:1: collect_interval must be at least 100ms"]);
+        let frames = "1:1: nothing is left to collect: collect_user_profile and collect_kernel_profile are both false";
+        check(&ebpf("targets = []\n collect_user_profile = false\n kernel_frames = false"), &[frames]);
+        check(&ebpf("sample_rate = 0"), &[targets, rate]);
+    }
+
+    #[test]
+    fn others_are_asked_too() {
+        check(
+            "discovery.process \"x\" { refresh_interval = \"0s\" }",
+            &["1:1: refresh_interval must be greater than 0"],
+        );
+        check("pyrope.store \"x\" { max_bytes = 5 }", &["1:1: max_bytes must be at least 1MiB"]);
+        let both = "pyroscope.write \"x\" {\n endpoint {\n url = sys.env(\"URL\")\n bearer_token = \"a\"\n \
+                    bearer_token_file = \"b\"\n }\n}";
+        let one = "2:2: at most one of basic_auth, authorization, oauth2, bearer_token & bearer_token_file must be configured";
+        check(both, &[one]);
+    }
+
+    #[test]
+    fn what_could_turn_out_well_is_not_refused() {
+        check(&ebpf("targets = discovery.process.p.targets"), &[]);
+        check(&ebpf("targets = []"), &[]);
+        check(&ebpf("targets_only = false"), &[]);
+        check(&ebpf("targets_only = sys.env(\"ALL\") != \"1\""), &[]);
+        check(&ebpf("targets = encoding.from_json(sys.env(\"TARGETS\"))"), &[]);
+        check(&ebpf("targets = []\n sample_rate = sys.env(\"RATE\")\n collect_interval = sys.env(\"EVERY\")"), &[]);
+        check(&ebpf("targets = []\n collect_user_profile = false\n kernel_frames = sys.env(\"K\") == \"1\""), &[]);
+        check("pyrope.store \"x\" { max_bytes = sys.env(\"BYTES\") }", &[]);
+        let rule = "discovery.relabel \"r\" {\n targets = []\n rule {\n action = sys.env(\"A\")\n regex = \"a\"\n }\n}";
+        check(rule, &[]);
     }
 }

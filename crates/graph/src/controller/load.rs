@@ -1,14 +1,9 @@
 //! From one plan to the next.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use futures_util::future::join_all;
 use lang::{decode::FromBlock, diagnostic::Diagnostic, eval::Scope, source::Source};
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::{Applied, Difference, Graph, Outcome, Slot};
@@ -23,19 +18,22 @@ use crate::{
     task::{Building, Run},
 };
 
-/// How long a load waits for components to let go of those that are to stop.
-const SETTLE_WAIT: Duration = Duration::from_secs(2);
-
 impl Graph {
     /// Loads a configuration.
     pub(super) async fn load(&mut self, sources: &[Arc<Source>]) -> Outcome {
-        let begin = Instant::now();
-        info!("starting complete graph evaluation");
-        let (plan, mut diagnostics) = plan::draw(sources, &self.settings.vocabulary, Purpose::Run);
-        let nothing = |diagnostics| Outcome { diagnostics, applied: Applied::Not, changes: Difference::default() };
+        let (plan, diagnostics) = plan::draw(sources, &self.settings.vocabulary, Purpose::Run);
         if has_errors(&diagnostics) {
             return nothing(diagnostics);
         }
+        let begin = Instant::now();
+        info!("starting complete graph evaluation");
+        let outcome = self.load_plan(plan, diagnostics).await;
+        info!(duration = ?begin.elapsed(), "finished complete graph evaluation");
+        outcome
+    }
+
+    /// Loads a plan in which nothing is wrong.
+    async fn load_plan(&mut self, plan: Plan, mut diagnostics: Vec<Diagnostic>) -> Outcome {
         let logging = self.block::<Logging>(&plan, "logging").map_err(|diagnostic| diagnostics.push(diagnostic));
         let http = self.block::<Http>(&plan, "http").map_err(|diagnostic| diagnostics.push(diagnostic));
         if self.loaded {
@@ -62,7 +60,6 @@ impl Graph {
         }
         self.loaded = true;
         self.publish();
-        info!(duration = ?begin.elapsed(), "finished complete graph evaluation");
         let applied = if failed { Applied::Partly } else { Applied::Fully };
         Outcome { diagnostics, applied, changes }
     }
@@ -75,15 +72,19 @@ impl Graph {
 
     /// Makes a plan the one that runs: what is gone stops, those that depend on others first; then everything is
     /// evaluated, dependencies first, and starts or gets new arguments. What is gone but still used by a component that
-    /// stays stops at the end, when that one has what takes its place.
+    /// stays stops when that one has what takes its place; nothing waits for that but a later load that has it again.
     pub(super) async fn apply(&mut self, plan: Plan, diagnostics: &mut Vec<Diagnostic>) -> Difference {
         let gone: BTreeSet<_> = self.slots.keys().filter(|id| !plan.nodes.contains_key(*id)).cloned().collect();
         let used = self.used_by_others(&gone);
         let unused = gone.difference(&used).cloned().collect();
         used.iter().filter_map(|id| self.slots.get(id)?.run.as_ref()).for_each(Run::leave);
         let before = Arc::clone(&self.plan);
-        let mut difference =
-            Difference { stopped: self.stop_components(&before, &unused).await, ..Difference::default() };
+        let (stopped, stops) = self.take_out(&before, &unused);
+        let mut difference = Difference { stopped, ..Difference::default() };
+        self.meanwhile(stops).await;
+        // Two components of one id would share its files.
+        let ended = self.ended(|id| plan.nodes.contains_key(id));
+        self.meanwhile(ended).await;
         for (id, node) in &plan.nodes {
             let cell = || Cell::new(id.clone(), node.definition.zero_exports(), Arc::clone(&self.changes));
             let slot = || Slot { cell: Arc::new(cell()), inputs: None, failed: false, run: None };
@@ -96,7 +97,10 @@ impl Graph {
             let mut started = Vec::new();
             for id in level {
                 let running = self.slots.get(id).is_some_and(Slot::is_running);
-                match self.evaluate(id, !running) {
+                let begin = Instant::now();
+                let evaluated = self.evaluate(id, !running);
+                info!(node_id = %id, duration = ?begin.elapsed(), "finished node evaluation");
+                match evaluated {
                     Ok(None) => {}
                     Ok(Some(arguments)) if running => {
                         self.deliver(id, arguments);
@@ -117,63 +121,15 @@ impl Graph {
             difference.started.extend(started);
         }
         if !used.is_empty() {
-            self.wait_for_users(&before, &used).await;
-            difference.stopped.extend(self.stop_components(&before, &used).await);
-            self.publish();
-        }
-        difference
-    }
-
-    /// Those of `gone` that a component which stays depends on, directly or through others of them.
-    fn used_by_others(&self, gone: &BTreeSet<ComponentId>) -> BTreeSet<ComponentId> {
-        let mut used = BTreeSet::new();
-        // Dependants come before what they depend on.
-        for id in self.plan.levels.iter().rev().flatten().filter(|id| gone.contains(*id)) {
-            let mut dependants = self.plan.nodes.get(id).into_iter().flat_map(|node| &node.dependants);
-            if dependants.any(|dependant| !gone.contains(dependant) || used.contains(dependant)) {
-                used.insert(id.clone());
-            }
-        }
-        used
-    }
-
-    /// Waits until those that used these have what takes their place.
-    async fn wait_for_users(&self, before: &Plan, used: &BTreeSet<ComponentId>) {
-        let users: BTreeSet<_> =
-            used.iter().filter_map(|id| before.nodes.get(id)).flat_map(|node| &node.dependants).collect();
-        let runs = users.into_iter().filter_map(|id| self.slots.get(id)?.run.as_ref());
-        let settled = join_all(runs.filter(|run| !run.is_over()).map(Run::settled));
-        tokio::select! {
-            _ = settled => {}
-            // One that is busy for so long finds its old neighbour gone, and counts what that does not take.
-            () = tokio::time::sleep(SETTLE_WAIT) => {}
-            () = self.stop.cancelled() => {}
-        }
-    }
-
-    /// Stops components of a plan and forgets them: each as soon as those that depend on it have ended. Returns them in
-    /// an order in which that can happen.
-    async fn stop_components(&mut self, plan: &Plan, ids: &BTreeSet<ComponentId>) -> Vec<ComponentId> {
-        let order: Vec<_> = plan.levels.iter().rev().flatten().filter(|id| ids.contains(*id)).cloned().collect();
-        let ended: BTreeMap<_, _> = order.iter().map(|id| (id, CancellationToken::new())).collect();
-        let mut stops = Vec::new();
-        for id in &order {
-            let run = self.slots.remove(id).and_then(|slot| slot.run);
-            let dependants = plan.nodes.get(id).into_iter().flat_map(|node| &node.dependants);
-            let before: Vec<_> = dependants.filter_map(|id| ended.get(id)).collect();
-            let (done, grace) = (&ended[id], self.settings.grace);
-            stops.push(async move {
-                for dependant in before {
-                    dependant.cancelled().await;
-                }
-                if let Some(run) = run {
-                    run.stop(grace).await;
-                }
-                done.cancel();
+            let given_up = self.given_up(&before, &used);
+            let (stopped, stops) = self.take_out(&before, &used);
+            difference.stopped.extend(stopped);
+            tokio::spawn(async move {
+                given_up.await;
+                stops.await;
             });
         }
-        join_all(stops).await;
-        order
+        difference
     }
 
     /// Starts a component that does not run.
@@ -225,6 +181,11 @@ impl Graph {
             None => diagnostic,
         })
     }
+}
+
+/// Of a load that changed nothing.
+fn nothing(diagnostics: Vec<Diagnostic>) -> Outcome {
+    Outcome { diagnostics, applied: Applied::Not, changes: Difference::default() }
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {

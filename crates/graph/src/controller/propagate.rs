@@ -35,7 +35,10 @@ impl Graph {
             if !running && !never_ran {
                 continue;
             }
-            match self.evaluate(id, false) {
+            let begin = Instant::now();
+            let evaluated = self.evaluate(id, false);
+            debug!(node_id = %id, duration = ?begin.elapsed(), "finished node evaluation");
+            match evaluated {
                 Ok(Some(arguments)) if running => self.deliver(id, arguments),
                 Ok(Some(arguments)) => self.start(id, arguments),
                 // The failure is the component's health by now.
@@ -58,7 +61,6 @@ impl Graph {
         if unchanged && !slot.failed && !anyway {
             return Ok(None);
         }
-        let begin = Instant::now();
         let scope = inputs::scope(&exports, &self.settings.vocabulary.stdlib);
         let decoded = catch_unwind(AssertUnwindSafe(|| node.definition.decode(&node.body, &scope)));
         let decoded = decoded.unwrap_or_else(|panic| {
@@ -66,7 +68,6 @@ impl Graph {
         });
         slot.inputs = Some(inputs);
         slot.failed = decoded.is_err();
-        debug!(node_id = %id, duration = ?begin.elapsed(), "finished node evaluation");
         match decoded {
             Ok(arguments) => {
                 slot.cell.set_evaluation(State::Healthy, "component evaluated");

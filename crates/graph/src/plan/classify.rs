@@ -9,7 +9,11 @@ use lang::{
 };
 
 use super::{Node, Purpose, Vocabulary, names, stability_error};
-use crate::{blocks, check, id::ComponentId};
+use crate::{
+    blocks,
+    check::{self, Known},
+    id::ComponentId,
+};
 
 /// Blocks that stand at most once and configure the process rather than a component.
 const SINGLES: [&str; 5] = ["http", "livedebugging", "logging", "remotecfg", "tracing"];
@@ -153,7 +157,7 @@ impl Classifier<'_> {
         }
         let Some(body) = block.body() else { return };
         if self.purpose == Purpose::Validate && self.diagnostics.len() == before {
-            self.diagnostics.extend(check::component(*definition, &block));
+            self.diagnostics.extend(check::block(definition.schema(), &block, &Known::written_out()));
         }
         self.classified.nodes.insert(id, Node::new(*definition, block, body));
     }

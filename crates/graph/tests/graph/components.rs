@@ -6,10 +6,12 @@ use std::{
     time::Duration,
 };
 
-use graph::{Component, ComponentId, Context, Define, Definition, NoExports, RunError, Stability, State, Updates};
 use lang::{
     decode::{FromBlock, FromText, GoDuration, IntoValue},
     value::{Value, secret::Secret},
+};
+use pyrope_graph::{
+    Component, ComponentId, Context, Define, Definition, NoExports, RunError, Stability, State, Updates,
 };
 
 pub(crate) static ALL: &[&dyn Definition] = &[
@@ -24,6 +26,7 @@ pub(crate) static ALL: &[&dyn Definition] = &[
     &Define::<Preview>::NEW,
     &Define::<Only>::NEW,
     &Define::<Thorough>::NEW,
+    &Define::<Strict>::NEW,
 ];
 
 /// What happened, in order. A service.
@@ -125,13 +128,15 @@ impl Component for Source {
     }
 }
 
-/// Gives what it gets.
+/// Gives what it gets, and may take its time to stop.
 pub(crate) struct Pass;
 
 #[derive(FromBlock)]
 pub(crate) struct PassArguments {
     #[attr]
     input: Value,
+    #[attr(default = "0s")]
+    linger: Duration,
 }
 
 impl Component for Pass {
@@ -141,8 +146,13 @@ impl Component for Pass {
 
     async fn run(mut args: Updates<PassArguments>, cx: Context<Output>) -> Result<(), RunError> {
         journal(&cx).note(format!("{} started", cx.id()));
+        let mut linger = Duration::ZERO;
         while let Some(args) = args.changed().await {
+            linger = args.linger;
             cx.export(Output { output: args.input.clone(), ..Output::default() });
+        }
+        if !linger.is_zero() {
+            tokio::time::sleep(linger).await;
         }
         journal(&cx).note(format!("{} stopped", cx.id()));
         Ok(())
@@ -162,6 +172,9 @@ pub(crate) struct SinkArguments {
     any: Option<Value>,
     #[attr(optional)]
     password: Secret,
+    #[attr(optional)]
+    #[expect(dead_code, reason = "read from the block, not from here")]
+    headers: BTreeMap<String, Vec<Secret>>,
     #[attr(default = "1s")]
     flush: GoDuration,
     #[attr(optional)]
@@ -421,6 +434,53 @@ impl Component for Thorough {
         while let Some(args) = args.changed().await {
             journal(&cx).note(format!("{} got {}", cx.id(), args.number));
         }
+        Ok(())
+    }
+}
+
+/// Wants its arguments to go together.
+pub(crate) struct Strict;
+
+#[derive(FromBlock)]
+#[block(rule = is_rate(rate), rule = is_order(low, high), validate = StrictArguments::validate)]
+#[expect(dead_code, reason = "there to be checked")]
+pub(crate) struct StrictArguments {
+    #[attr(optional)]
+    any: Option<Value>,
+    #[attr(default = 97)]
+    rate: i64,
+    #[attr(default = 0)]
+    low: i64,
+    #[attr(default = 9)]
+    high: i64,
+    #[attr(optional)]
+    name: String,
+    #[block]
+    rule: Vec<Rule>,
+}
+
+fn is_rate(rate: &i64) -> Result<(), &'static str> {
+    if *rate == 0 { Err("rate must not be 0") } else { Ok(()) }
+}
+
+fn is_order(low: &i64, high: &i64) -> Result<(), &'static str> {
+    if low > high { Err("low is above high") } else { Ok(()) }
+}
+
+impl StrictArguments {
+    fn validate(&mut self) -> Result<(), String> {
+        if self.name == "2" { Err("2 is no name".to_owned()) } else { Ok(()) }
+    }
+}
+
+impl Component for Strict {
+    type Args = StrictArguments;
+    type Exports = NoExports;
+    const NAME: &'static str = "test.strict";
+
+    async fn run(_: Updates<StrictArguments>, cx: Context<NoExports>) -> Result<(), RunError> {
+        cx.built();
+        cx.cancelled().await;
         Ok(())
     }
 }

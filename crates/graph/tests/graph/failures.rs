@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graph::Applied;
+use pyrope_graph::Applied;
 
 use crate::stage::{Stage, changes, shown};
 
@@ -110,9 +110,9 @@ async fn a_panic_is_the_components_own() {
 async fn what_a_component_reports_counts_when_it_is_worse() {
     let stage = Stage::new();
     stage.apply("test.source \"a\" { }").await;
-    stage.hands.health("test.source.a", graph::State::Unhealthy, "no route to host");
+    stage.hands.health("test.source.a", pyrope_graph::State::Unhealthy, "no route to host");
     assert_eq!(stage.health("test.source.a"), "unhealthy: no route to host");
-    stage.hands.health("test.source.a", graph::State::Healthy, "back again");
+    stage.hands.health("test.source.a", pyrope_graph::State::Healthy, "back again");
     assert_eq!(stage.health("test.source.a"), "healthy: back again");
 }
 

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
-use graph::Applied;
-use lang::value::Number;
+use lang::{source::Source, value::Number};
 use proptest::prelude::*;
+use pyrope_graph::{Applied, validate};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, vocabulary};
 
 /// Component `n` says either a number or what an earlier one exports.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +73,7 @@ async fn loads_follow_the_model(configurations: &[Configuration]) {
         assert_eq!(exports, model);
 
         let ids = |ids: Vec<usize>| ids.iter().map(|id| format!("test.pass.c{id}")).collect::<Vec<_>>();
-        let sorted = |ids: &[graph::ComponentId]| {
+        let sorted = |ids: &[pyrope_graph::ComponentId]| {
             let mut ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
             ids.sort();
             ids
@@ -93,6 +93,48 @@ async fn loads_follow_the_model(configurations: &[Configuration]) {
     assert_eq!(stage.happened().len(), before.len(), "each stopped once");
 }
 
+/// How an argument is given: not at all, written out, by a function, or by another component.
+fn given() -> impl Strategy<Value = Option<String>> {
+    prop_oneof![
+        Just(None),
+        (0..3u8).prop_map(|number| Some(number.to_string())),
+        (0..3u8).prop_map(|number| Some(format!("array.concat([{number}])[0]"))),
+        Just(Some("test.source.a.output".to_owned())),
+    ]
+}
+
+/// A component with some of the arguments that have to go together.
+fn strict() -> impl Strategy<Value = String> {
+    let label = prop_oneof![
+        Just("label = \"\""),
+        Just("label = string.trim(\"x\", \"x\")"),
+        Just("label = test.source.a.output"),
+        Just("label = \"x\""),
+    ];
+    let names = ["rate", "low", "high", "name"];
+    let action = prop_oneof![Just("keep"), Just("replace")];
+    (0..3u8, prop::collection::vec(given(), names.len()), action, label).prop_map(
+        move |(first, given, action, label)| {
+            let mut text = format!("test.source \"a\" {{ first = {first} }}\ntest.strict \"s\" {{\n");
+            for (name, given) in names.iter().zip(given) {
+                text.extend(given.map(|given| format!(" {name} = {given}\n")));
+            }
+            text + &format!(" rule {{\n  action = \"{action}\"\n  {label}\n }}\n}}")
+        },
+    )
+}
+
+/// What a run accepts is not refused before one, neither by `validate` nor by a reload.
+async fn nothing_good_is_refused(text: &str) {
+    if Stage::new().load(text).await.applied != Applied::Fully {
+        return;
+    }
+    assert_eq!(validate(&[Source::new("", text)], &vocabulary()), [], "{text}");
+    let stage = Stage::new();
+    stage.apply("").await;
+    assert_eq!(stage.load(text).await.applied, Applied::Fully, "{text}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
@@ -100,6 +142,12 @@ proptest! {
     fn loads_do_what_the_model_says(configurations in prop::collection::vec(configuration(), 1..6)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.expect("a runtime").block_on(loads_follow_the_model(&configurations));
+    }
+
+    #[test]
+    fn good_files_are_good_before_they_run(text in strict()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        runtime.expect("a runtime").block_on(nothing_good_is_refused(&text));
     }
 
     /// Bad text never panics and never changes what runs.

@@ -7,7 +7,7 @@ use crate::stage::{Stage, shown, vocabulary};
 async fn refused(text: &str) -> String {
     let stage = Stage::new();
     let outcome = stage.load(text).await;
-    assert_eq!(outcome.applied, graph::Applied::Not);
+    assert_eq!(outcome.applied, pyrope_graph::Applied::Not);
     shown(&outcome)
 }
 
@@ -269,7 +269,7 @@ logging {
 test.sink "a" { text = env("X") }
 "#;
     let outcome = stage.load(text).await;
-    assert_eq!(outcome.applied, graph::Applied::Fully);
+    assert_eq!(outcome.applied, pyrope_graph::Applied::Fully);
     insta::assert_snapshot!(shown(&outcome), @r#"
     Warning: main.alloy:1:8: tls and its windows_certificate_filter in http has no effect: the listener speaks plain HTTP
 
@@ -318,7 +318,7 @@ test.sink "a" { text = env("X") }
 }
 
 /// The diagnostics without their source.
-fn lines(outcome: &graph::Outcome) -> Vec<String> {
+fn lines(outcome: &pyrope_graph::Outcome) -> Vec<String> {
     outcome.diagnostics.iter().map(ToString::to_string).collect()
 }
 
@@ -326,7 +326,7 @@ fn lines(outcome: &graph::Outcome) -> Vec<String> {
 async fn blocks_without_effect_are_warnings_when_they_are_empty_too() {
     let text = "tracing { }\nlivedebugging { }\nremotecfg { }\ntest.sink \"a\" { }\n";
     let outcome = Stage::new().load(text).await;
-    assert_eq!(outcome.applied, graph::Applied::Fully);
+    assert_eq!(outcome.applied, pyrope_graph::Applied::Fully);
     assert_eq!(
         lines(&outcome),
         [
@@ -344,9 +344,9 @@ async fn blocks_without_effect_take_only_what_upstream_takes() {
         "tracing {{\nsend_traceparent = true\nwrite_to = []\n{sampler}\n}}\nlivedebugging {{ enabled = false }}"
     );
     let outcome = Stage::new().load(&right).await;
-    assert_eq!((outcome.applied, outcome.diagnostics.len()), (graph::Applied::Fully, 2));
+    assert_eq!((outcome.applied, outcome.diagnostics.len()), (pyrope_graph::Applied::Fully, 2));
     let outcome = Stage::new().load("tracing { foo = 1 }\nlivedebugging { enabled = 1 }\n").await;
-    assert_eq!(outcome.applied, graph::Applied::Not);
+    assert_eq!(outcome.applied, pyrope_graph::Applied::Not);
     let errors = lines(&outcome).into_iter().filter(|line| !line.contains("has no effect"));
     assert_eq!(
         errors.collect::<Vec<_>>(),
@@ -373,7 +373,7 @@ async fn the_http_block_says_who_is_asked_for_a_password_at_each_load() {
         (r#"filter {; path = ["/a"]; }"#, "unrecognized attribute name \"path\""),
     ] {
         let outcome = stage.load(&http(wrong)).await;
-        assert_eq!(outcome.applied, graph::Applied::Not, "{wrong}");
+        assert_eq!(outcome.applied, pyrope_graph::Applied::Not, "{wrong}");
         assert!(shown(&outcome).contains(says), "{wrong}: {}", shown(&outcome));
     }
 }
@@ -388,8 +388,8 @@ async fn experimental_functions_need_the_level() {
       |                       ^^^^^^^^^^^^^^
     "#);
     let mut vocabulary = vocabulary();
-    vocabulary.minimum_stability = graph::Stability::Experimental;
-    assert_eq!(graph::validate(&[Source::new("main.alloy", text)], &vocabulary), []);
+    vocabulary.minimum_stability = pyrope_graph::Stability::Experimental;
+    assert_eq!(pyrope_graph::validate(&[Source::new("main.alloy", text)], &vocabulary), []);
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ async fn a_new_component_that_failed_at_a_reload_starts_once_its_inputs_are_righ
     // What the source exports is not known before it runs.
     let outcome =
         stage.load("test.source \"a\" { first = \"many\" }\ntest.sink \"b\" { number = test.source.a.output }").await;
-    assert_eq!(outcome.applied, graph::Applied::Partly);
+    assert_eq!(outcome.applied, pyrope_graph::Applied::Partly);
     stage.hands.export("test.source.a", Number::Int(2));
     stage.settle().await;
     assert_eq!(stage.happened(), ["test.sink.b got 2"]);

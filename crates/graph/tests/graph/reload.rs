@@ -1,6 +1,9 @@
 //! A load is a diff between what runs and what should.
 
-use graph::Applied;
+use std::time::Duration;
+
+use lang::value::Number;
+use pyrope_graph::Applied;
 
 use crate::stage::{Stage, changes, shown};
 
@@ -139,11 +142,48 @@ async fn a_mistake_is_found_before_anything_changes_also_behind_a_component_that
     for bad in [
         "test.source \"a\" { first = 1 }\ntest.sink \"c\" { numbr = test.source.a.output }",
         "test.source \"a\" { first = 1 }\ntest.sink \"c\" {\n number = test.source.a.output\n numbers = true\n}",
+        "test.source \"a\" { }\ntest.strict \"s\" {\n any = test.source.a.output\n rate = 0\n}",
+        "test.source \"a\" { }\ntest.strict \"s\" {\n any = test.source.a.output\n rate = array.concat([0])[0]\n}",
+        "test.source \"a\" { }\ntest.strict \"s\" {\n low = 10\n name = test.source.a.output\n}",
+        "test.source \"a\" { }\ntest.sink \"c\" {\n rule {\n  action = \"nope\"\n  label = test.source.a.output\n }\n}",
     ] {
         let outcome = stage.load(bad).await;
         assert_eq!((outcome.applied, changes(&outcome)), (Applied::Not, String::new()), "{bad}");
     }
     assert_eq!(stage.happened(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_new_component_will_say_is_not_guessed() {
+    let stage = Stage::new();
+    stage.apply("").await;
+    let text = r#"
+        test.source "a" { first = "1" }
+        test.strict "s" {
+            rate = test.source.a.output
+            low  = test.source.a.output
+            high = 1
+            name = test.source.a.output
+            rule {
+                action = "replace"
+                label  = test.source.a.output
+            }
+        }
+    "#;
+    assert_eq!(stage.apply(text).await, "+test.source.a +test.strict.s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_reload_puts_right_further_up_is_not_refused() {
+    let stage = Stage::new();
+    let text = "test.pass \"a\" { input = \"many\" }\ntest.pass \"b\" { input = test.pass.a.output }\n";
+    stage.apply(text).await;
+    stage.happened();
+    let sink = "test.sink \"c\" { number = test.pass.b.output }";
+    let outcome = stage.load(&(text.replace("\"many\"", "7") + sink)).await;
+    assert_ne!(outcome.applied, Applied::Not, "{}", shown(&outcome));
+    stage.settle().await;
+    assert_eq!(stage.happened(), ["test.sink.c got 7"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,6 +212,57 @@ async fn what_is_replaced_knows_it_before_what_takes_its_place_starts() {
     assert_eq!(stage.apply(&with("b")).await, "+test.source.b ~test.sink.c -test.source.a");
     let happened = stage.happened();
     assert_eq!(happened[0], "test.source.b found test.source.a leaving", "{happened:?}");
+}
+
+/// A sink that uses a pass which takes an hour to stop.
+fn lingering(id: &str) -> String {
+    format!(
+        "test.source \"s\" {{ first = 1 }}\n\
+         test.pass \"{id}\" {{\n input = 1\n linger = \"1h\"\n}}\n\
+         test.sink \"c\" {{\n any = test.pass.{id}.output\n number = test.source.s.output\n}}"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_waits_for_what_is_replaced_and_takes_long_to_stop() {
+    let stage = Stage::with(|settings| settings.grace = Duration::from_secs(86_400));
+    stage.apply(&lingering("a")).await;
+    assert_eq!(stage.apply(&lingering("b")).await, "+test.pass.b ~test.sink.c -test.pass.a");
+    stage.happened();
+    stage.hands.export("test.source.s", Number::Int(2));
+    stage.settle().await;
+    assert_eq!(stage.happened(), ["test.sink.c got 2 1"]);
+    assert_eq!(stage.controller.snapshot().components().count(), 3);
+    stage.controller.shutdown().await;
+    let happened = stage.happened();
+    assert!(happened.contains(&"test.pass.a stopped".to_owned()), "{happened:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_back_waits_for_its_end() {
+    let stage = Stage::with(|settings| settings.grace = Duration::from_secs(86_400));
+    stage.apply(&lingering("a")).await;
+    stage.apply(&lingering("b")).await;
+    stage.happened();
+    assert_eq!(stage.apply(&lingering("a")).await, "+test.pass.a ~test.sink.c -test.pass.b");
+    assert_eq!(stage.happened(), ["test.pass.a stopped", "test.pass.a started", "test.sink.c got 1 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_handed_on_while_something_takes_long_to_stop() {
+    let stage = Stage::with(|settings| settings.grace = Duration::from_secs(86_400));
+    let text = "test.source \"a\" { first = 1 }\ntest.sink \"c\" { number = test.source.a.output }\n";
+    stage.apply(&format!("{text}test.sink \"slow\" {{ flush = \"1h\" }}")).await;
+    stage.happened();
+    let changing = async {
+        stage.settle().await;
+        stage.hands.export("test.source.a", Number::Int(2));
+        stage.settle().await;
+        assert_eq!(stage.happened(), ["test.sink.c got 2"]);
+    };
+    let (difference, ()) = tokio::join!(stage.apply(text), changing);
+    assert_eq!(difference, "-test.sink.slow");
+    assert_eq!(stage.happened(), ["test.sink.slow flushed"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,7 +295,7 @@ async fn a_component_that_quit_starts_again_with_the_next_load() {
     let text = "test.quits \"q\" { }\ntest.quits \"e\" { error = \"enough\" }";
     stage.apply(text).await;
     assert_eq!(stage.happened(), ["test.quits.e started", "test.quits.q started"]);
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(stage.health("test.quits.q"), "exited: component shut down cleanly");
     assert_eq!(stage.health("test.quits.e"), "exited: component shut down with error: enough");
     assert_eq!(stage.controller.snapshot().unhealthy(), [""; 0]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graph::Applied;
+use pyrope_graph::Applied;
 use tokio::time::Instant;
 
 use crate::stage::Stage;

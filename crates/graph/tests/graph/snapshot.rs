@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use graph::Shown;
+use pyrope_graph::Shown;
 
 use crate::stage::Stage;
 
@@ -30,6 +30,7 @@ async fn components_show_everything_but_secrets() {
         test.sink "b" {
             text     = string.to_upper(test.source.a.output) + test.only.output
             password = "hush"
+            headers  = { "X-Scope" = ["hush", test.source.a.output] }
             part "one" { key = "hush" }
         }
     "#;
@@ -55,6 +56,7 @@ async fn components_show_everything_but_secrets() {
       exports {}
       text = "Xonly"
       password = (secret)
+      headers = {"X-Scope": [(secret), (secret)]}
       part Some("one")
         key = (secret)
     test.source.a (test.source, Some("a")) healthy: started component

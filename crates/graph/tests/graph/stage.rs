@@ -2,12 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use graph::{Applied, Blocks, Controller, Http, Logging, Outcome, Services, Settings, Stability, Vocabulary};
 use lang::{
     render::render,
     source::Source,
     stdlib::{Host, Stdlib},
 };
+use pyrope_graph::{Applied, Blocks, Controller, Http, Logging, Outcome, Services, Settings, Stability, Vocabulary};
 
 use crate::components::{ALL, Hands, Journal};
 
@@ -98,8 +98,9 @@ impl Stage {
 
 /// `+started ~updated -stopped`
 pub(crate) fn changes(outcome: &Outcome) -> String {
-    let mark =
-        |mark: &'static str, ids: &[graph::ComponentId]| ids.iter().map(|id| format!("{mark}{id}")).collect::<Vec<_>>();
+    let mark = |mark: &'static str, ids: &[pyrope_graph::ComponentId]| {
+        ids.iter().map(|id| format!("{mark}{id}")).collect::<Vec<_>>()
+    };
     let changes = &outcome.changes;
     let all = [mark("+", &changes.started), mark("~", &changes.updated), mark("-", &changes.stopped)];
     all.concat().join(" ")

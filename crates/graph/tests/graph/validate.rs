@@ -1,7 +1,7 @@
 //! What is said without running.
 
-use graph::validate;
 use lang::{render::render, source::Source};
+use pyrope_graph::validate;
 
 use crate::stage::vocabulary;
 
@@ -80,6 +80,35 @@ fn types_judge_what_shapes_cannot() {
     check("test.sink \"a\" { rule { action = \"nope\" } }", &["Error: 1:33: unrecognized action type \"nope\""]);
     check("test.sink \"a\" {\n rule { action = \"replace\" }\n}", &["Error: 2:2: action replace requires a label"]);
     check("test.sink \"a\" {\n rule {\n  action = \"replace\"\n  label = sys.env(\"L\")\n }\n}", &[]);
+}
+
+#[test]
+fn what_has_to_go_together_is_checked_as_far_as_it_is_known() {
+    check("test.strict \"a\" { rate = 0 }", &["Error: 1:1: rate must not be 0"]);
+    check("test.strict \"a\" { low = 10 }", &["Error: 1:1: low is above high"]);
+    check("test.strict \"a\" { name = 2 }", &["Error: 1:1: 2 is no name"]);
+    check(
+        "test.source \"s\" { }\ntest.strict \"a\" {\n any = test.source.s.output\n rate = 0\n low = 10\n name = 2\n}",
+        &["Error: 2:1: rate must not be 0", "Error: 2:1: low is above high"],
+    );
+    check(
+        "test.strict \"a\" {\n rate = 0\n low = true\n}",
+        &["Error: 3:8: expected number, got bool", "Error: 1:1: rate must not be 0"],
+    );
+    check("test.strict \"a\" {\n rate = sys.env(\"R\")\n low = 10\n high = sys.env(\"H\")\n name = 2\n}", &[]);
+    let inside = "test.sink \"a\" {\n rule {\n  action = \"nope\"\n  label = sys.env(\"L\")\n }\n}";
+    check(inside, &["Error: 3:12: unrecognized action type \"nope\""]);
+    check("test.sink \"a\" { any = [1 + \"a\"] }", &["Error: 1:28: \"a\" should be number, got string"]);
+}
+
+#[test]
+fn a_panic_while_checking_is_an_error() {
+    let found = validate(&[Source::new("", "test.panics \"a\" { at = \"decoding\" }")], &vocabulary());
+    let said: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert!(
+        said.len() == 1 && said[0].starts_with("1:1: decoding panicked: ") && said[0].contains("told to"),
+        "{said:?}"
+    );
 }
 
 #[test]

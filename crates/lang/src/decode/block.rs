@@ -15,12 +15,16 @@
 //! | `#[label]` | the block's own label, required |
 //! | `#[squash]` | the fields of another struct, at this level |
 //!
-//! `name = "…"` renames any of them. `#[block(validate = path)]` on the struct names a
-//! `fn(&mut Self) -> Result<(), String>` that has the last word.
+//! `name = "…"` renames any of them. On the struct, any number of `#[block(rule = path(a, b))]` each name a
+//! `fn(&A, &B) -> Result<(), String>` about fields that have to be right, or right together, and
+//! `#[block(validate = path)]` a `fn(&mut Self) -> Result<(), String>` that has the last word. Before a run ([`judge`]) a
+//! rule is asked when its fields are known, and `validate` only when all are, so what can be a rule should be one.
+//!
+//! [`judge`]: super::judge
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FieldKind, FromValue, Schema, schema::Repeat};
+use super::{FieldKind, FromValue, Schema, judge::Verdict, schema::Repeat};
 use crate::{
     diagnostic::{Diagnostic, Place},
     eval::{Evaluator, Scope},
@@ -52,8 +56,15 @@ pub trait Builder: Default {
     /// Takes the block's own label.
     fn label(&mut self, label: &str);
 
-    /// The struct, or what is missing or does not fit together.
-    fn finish(self) -> Result<Self::Output, String>;
+    /// The struct, if all of it is known and nothing is wrong. What is missing or does not go together is told to the
+    /// verdict.
+    fn conclude(self, verdict: &mut Verdict) -> Option<Self::Output>;
+
+    /// The struct, or the first thing that is missing or does not go together.
+    fn finish(self) -> Result<Self::Output, String> {
+        let mut verdict = Verdict::default();
+        self.conclude(&mut verdict).ok_or_else(|| verdict.first())
+    }
 }
 
 /// The type of a field that blocks of one name fill.

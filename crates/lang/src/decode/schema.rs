@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Judge;
+
 /// What may stand in a block.
 #[derive(Clone, Copy, Debug)]
 pub struct Schema {
@@ -9,6 +11,8 @@ pub struct Schema {
     pub fields: &'static [Field],
     /// What the block is for, from the struct's doc comment.
     pub doc: &'static str,
+    /// Begins to judge what the data does not tell: values, and what has to go together.
+    pub judge: fn() -> Box<dyn Judge>,
 }
 
 /// One attribute, block, label or squashed struct.
@@ -98,6 +102,15 @@ impl Shape {
             Self::Capsule(_) | Self::Secret => "capsule",
         }
     }
+
+    /// Whether it is a secret, or holds some.
+    pub fn is_secret(self) -> bool {
+        match self {
+            Self::Secret => true,
+            Self::Array(inner) | Self::Map(inner) => inner.is_secret(),
+            _ => false,
+        }
+    }
 }
 
 /// As documentation names it: `list(map(string))`.
@@ -144,5 +157,17 @@ impl Schema {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_that_holds_secrets_is_one() {
+        const LIST: Shape = Shape::Array(&Shape::Secret);
+        assert!(Shape::Secret.is_secret() && LIST.is_secret() && Shape::Map(&LIST).is_secret());
+        assert!(!Shape::String.is_secret() && !Shape::Map(&Shape::Array(&Shape::String)).is_secret());
     }
 }

@@ -191,3 +191,66 @@ fn the_schema_tells_what_there_is() {
     retry.policy: block Once //
     "#);
 }
+
+/// Two rules, and a word about all.
+#[derive(Debug, FromBlock)]
+#[block(rule = check_rate(rate), rule = check_order(low, high), validate = Ruled::check)]
+struct Ruled {
+    #[attr]
+    rate: u32,
+    #[attr(default = 0)]
+    low: i64,
+    #[attr(default = 9)]
+    high: i64,
+    #[attr(optional)]
+    name: String,
+    #[squash]
+    client: Client,
+}
+
+fn check_rate(rate: &u32) -> Result<(), String> {
+    if *rate == 0 { Err("rate must not be 0".to_owned()) } else { Ok(()) }
+}
+
+fn check_order(low: &i64, high: &i64) -> Result<(), &'static str> {
+    if low > high { Err("low is above high") } else { Ok(()) }
+}
+
+impl Ruled {
+    fn check(&mut self) -> Result<(), String> {
+        if self.name == "none" { Err("none is no name".to_owned()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn rules_are_asked_before_the_last_word() {
+    let ruled: Ruled = decode("rate = 1").expect("it decodes");
+    assert_eq!((ruled.rate, ruled.low, ruled.high, ruled.client.basic_auth.is_none()), (1, 0, 9, true));
+    fails::<Ruled>("name = \"none\"", r#"missing required attribute "rate""#);
+    fails::<Ruled>("rate = 0\nname = \"none\"", "rate must not be 0");
+    fails::<Ruled>("rate = 1\nlow = 10\nname = \"none\"", "low is above high");
+    fails::<Ruled>("rate = 1\nname = \"none\"", "none is no name");
+}
+
+#[test]
+fn what_is_not_known_is_not_judged() {
+    #[track_caller]
+    fn check(known: &[(&str, Value)], unknown: &[&str], expect: &[&str]) {
+        let mut judge = (Ruled::schema().judge)();
+        for (name, value) in known {
+            assert!(judge.attribute(name, value).expect("it is taken"), "{name}");
+        }
+        let unknown = unknown.iter().map(ToString::to_string).collect();
+        assert_eq!(judge.conclude(unknown), expect);
+    }
+    let number = |number: i64| Value::from(crate::value::Number::Int(number));
+    check(&[], &[], &[r#"missing required attribute "rate""#]);
+    check(&[], &["rate"], &[]);
+    check(&[("rate", number(0))], &[], &["rate must not be 0"]);
+    check(&[("rate", number(0)), ("low", number(10))], &["name"], &["rate must not be 0", "low is above high"]);
+    check(&[("low", number(10))], &["rate", "high"], &[]);
+    check(&[("low", number(10))], &["rate"], &["low is above high"]);
+    // The last word is about everything.
+    check(&[("rate", number(1)), ("name", Value::from("none"))], &[], &["none is no name"]);
+    check(&[("rate", number(1)), ("name", Value::from("none"))], &["basic_auth"], &[]);
+}
