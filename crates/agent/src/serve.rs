@@ -82,6 +82,10 @@ impl Backend for Program {
         self.parts.stores.get(name)
     }
 
+    fn stores(&self) -> Vec<(String, store::Store)> {
+        self.parts.stores.all()
+    }
+
     fn look(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.parts.stores.look())
     }

@@ -63,27 +63,10 @@ pub(crate) fn status(parts: &Parts) -> Value {
             "rss_bytes": process::resident_bytes(),
             "bpf_maps_bytes": parts.profiler.status().map(|status| status.map_bytes),
         },
-        "store": store(parts),
         "profilers": parts.sessions.all().iter().map(|s| profiler(s, healths(&s.id))).collect::<Vec<_>>(),
         "endpoints": parts.endpoints.list().iter().map(endpoint).collect::<Vec<_>>(),
         "components": components,
         "notices": parts.access.notice().map(|text| json!({ "level": "warn", "text": text })).into_iter().collect::<Vec<_>>(),
-    })
-}
-
-fn store(parts: &Parts) -> Value {
-    let Some((name, store)) = parts.stores.get(None) else { return Value::Null };
-    let stats = store.stats();
-    json!({
-        "name": name,
-        "path": stats.path.display().to_string(),
-        "bytes": stats.bytes,
-        "max_bytes": stats.max_bytes,
-        "max_age_s": stats.max_age.as_secs(),
-        "oldest_ms": stats.oldest_ms,
-        "newest_ms": stats.newest_ms,
-        "failed_windows": stats.failed_windows,
-        "message": stats.message,
     })
 }
 

@@ -1,14 +1,24 @@
 //! Regular expressions as Go's RE2 reads them, rewritten for the `regex` crate.
 
-use regex::Regex;
+use regex::{Error, Regex, RegexBuilder};
 
-/// A pattern that must match the whole value; `.` matches line feeds too.
-pub(crate) fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
-    Regex::new(&format!("^(?s:{})$", rewrite(pattern)))
+/// Classes such as `\pL` that a pattern may have: each takes some 30 KiB while it is read, whatever comes of it.
+const MAX_UNICODE_CLASSES: usize = 64;
+
+/// A pattern that must match the whole value; `.` matches line feeds too. It is an error when it takes more than about
+/// `room` bytes once compiled; what it remembers of its searches takes no more either.
+pub(crate) fn anchored(pattern: &str, room: usize) -> Result<Regex, Error> {
+    let classes = pattern.matches(r"\p").count() + pattern.matches(r"\P").count();
+    if classes > MAX_UNICODE_CLASSES {
+        return Err(Error::Syntax(format!("it has more than {MAX_UNICODE_CLASSES} classes of the form \\p")));
+    }
+    let pattern = format!("^(?s:{})$", rewrite(pattern));
+    RegexBuilder::new(&pattern).size_limit(room).dfa_size_limit(room).build()
 }
 
 /// `\d \w \s \b` mean ASCII, `\Q…\E` quotes, a brace that begins no repetition and a bracket or `&&` within a class are
-/// themselves.
+/// themselves. Groups capture nothing: nobody asks what they matched, and a search may take memory for each at each place
+/// of the pattern.
 fn rewrite(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern;
@@ -47,6 +57,7 @@ fn rewrite(pattern: &str) -> String {
                 out.push(character);
             }
             '{' if !in_class && !begins_repetition(after) => out.push_str("\\{"),
+            '(' if !in_class => rest = group(after, &mut out),
             other => out.push(other),
         }
     }
@@ -84,6 +95,16 @@ fn escape<'a>(rest: &'a str, in_class: bool, out: &mut String) -> &'a str {
     after
 }
 
+/// Writes the beginning of a group that captures nothing, and gives what follows it of `rest`, which follows its bracket.
+fn group<'a>(rest: &'a str, out: &mut String) -> &'a str {
+    let named =
+        rest.strip_prefix("?P<").or_else(|| rest.strip_prefix("?<").filter(|name| !name.starts_with(['=', '!'])));
+    let after_name = named.and_then(|name| name.split_once('>')).map(|(_, after)| after);
+    let captures = after_name.is_some() || !rest.starts_with('?');
+    out.push_str(if captures { "(?:" } else { "(" });
+    after_name.unwrap_or(rest)
+}
+
 fn begins_repetition(after: &str) -> bool {
     let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     if digits == 0 {
@@ -100,7 +121,8 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, value: &str, expect: bool) {
-        assert_eq!(anchored(pattern).map(|regex| regex.is_match(value)), Ok(expect), "{pattern} on {value}");
+        let matches = anchored(pattern, 1 << 20).map(|regex| regex.is_match(value));
+        assert_eq!(matches, Ok(expect), "{pattern} on {value}");
     }
 
     #[test]
@@ -143,7 +165,29 @@ mod tests {
     #[test]
     fn a_broken_pattern_is_an_error() {
         for pattern in ["(", "[a", "a**b(", r"\", "(?=a)"] {
-            assert!(anchored(pattern).is_err(), "{pattern}");
+            assert!(anchored(pattern, 1 << 20).is_err(), "{pattern}");
         }
+    }
+
+    #[test]
+    fn groups_capture_nothing() {
+        check("(a|b)(?:c)(?P<n>d)(?<m>e)(?i:F)", "bcdef", true);
+        check(r"[(]\(\Q(\E", "(((", true);
+        let groups = anchored("(a)(?P<n>b)(?<m>c)", 1 << 20).map(|regex| regex.captures_len());
+        assert_eq!(groups, Ok(1), "the whole match");
+        assert!(anchored("(?<=a)b", 1 << 20).is_err(), "what looks behind is no name");
+    }
+
+    #[test]
+    fn a_pattern_that_grows_too_large_is_an_error() {
+        let large = "(?:(?:.{40}){40}){40}";
+        assert_eq!(anchored(large, 1 << 20).map(|_| ()), Err(Error::CompiledTooBig(1 << 20)));
+    }
+
+    #[test]
+    fn a_pattern_that_is_large_to_read_is_an_error() {
+        check(&r"\pL?".repeat(20), "é", true);
+        let error = anchored(&r"(?i)\pL|\PL|".repeat(33), 1 << 30).map(|_| ()).expect_err("refused").to_string();
+        assert_eq!(error, r"it has more than 64 classes of the form \p");
     }
 }

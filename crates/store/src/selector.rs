@@ -5,6 +5,15 @@ use regex::Regex;
 
 use crate::pattern;
 
+/// The matchers that the selectors of a request may have together.
+pub const MAX_MATCHERS: usize = 64;
+/// Bytes that they may take as text: to read a regular expression takes up to some thousand times its length.
+pub const MAX_BYTES: usize = 16 << 10;
+/// Bytes that one regular expression may take.
+const REGEX_ROOM: usize = 1 << 20;
+/// Bytes that all of a request may take; many share them.
+const REGEXES_ROOM: usize = 8 << 20;
+
 /// Matchers that must all hold; `{}` matches everything. A label that is absent has the value `""`.
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
@@ -27,14 +36,23 @@ enum Test {
 
 /// A selector that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid selector {text:?}: {problem} at character {at}")]
-pub struct SelectorError {
-    /// The selector.
-    pub text: String,
-    /// What is wrong.
-    pub problem: String,
-    /// Where, in characters from 0.
-    pub at: usize,
+pub enum SelectorError {
+    /// There is a mistake in it.
+    #[error("invalid selector {text:?}: {problem} at character {at}")]
+    Mistake {
+        /// The selector.
+        text: String,
+        /// What is wrong.
+        problem: String,
+        /// Where, in characters from 0.
+        at: usize,
+    },
+    /// There is too much of it.
+    #[error("the label selectors have {len} bytes together; they may have {MAX_BYTES}")]
+    TooLong {
+        /// What there is, in bytes.
+        len: usize,
+    },
 }
 
 impl Selector {
@@ -46,26 +64,28 @@ impl Selector {
     /// Reads `{name="value", other!="x", third=~"re", "dotted.name"!~"re"}`; an identifier before the brace, or alone,
     /// asks for that `__name__`.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        let mut parser = Parser { text, at: 0 };
-        parser.selector().map_err(|problem| SelectorError {
-            text: text.to_owned(),
-            problem,
-            at: text[..parser.at.min(text.len())].chars().count(),
-        })
+        Self::parse_all(&[text])
     }
 
-    /// This selector, and `name` has exactly `value`.
-    #[must_use]
-    pub fn and(mut self, name: &str, value: &str) -> Self {
-        self.matchers.push(Matcher { name: name.to_owned(), test: Test::Equal(value.to_owned()) });
-        self
-    }
-
-    /// This selector and the other.
-    #[must_use]
-    pub fn and_all(mut self, other: &Selector) -> Self {
-        self.matchers.extend_from_slice(&other.matchers);
-        self
+    /// Reads several selectors that must all match; none matches everything. What they take together is limited.
+    pub fn parse_all(texts: &[impl AsRef<str>]) -> Result<Self, SelectorError> {
+        let texts = || texts.iter().map(AsRef::as_ref);
+        let len: usize = texts().map(str::len).sum();
+        if len > MAX_BYTES {
+            return Err(SelectorError::TooLong { len });
+        }
+        let regexes: usize = texts().map(most_regexes).sum();
+        let room = REGEX_ROOM.min(REGEXES_ROOM / regexes.max(1));
+        let mut selector = Self::all();
+        for text in texts() {
+            let mut parser = Parser { text, at: 0, room };
+            parser.selector(&mut selector).map_err(|problem| SelectorError::Mistake {
+                text: text.to_owned(),
+                problem,
+                at: text[..parser.at.min(text.len())].chars().count(),
+            })?;
+        }
+        Ok(selector)
     }
 
     /// Whether all matchers hold.
@@ -82,20 +102,26 @@ impl Selector {
     }
 }
 
+/// How many regular expressions a selector has at most.
+fn most_regexes(text: &str) -> usize {
+    text.matches("=~").count() + text.matches("!~").count()
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    /// Bytes that a regular expression may take.
+    room: usize,
 }
 
 impl Parser<'_> {
-    fn selector(&mut self) -> Result<Selector, String> {
-        let mut selector = Selector::all();
+    fn selector(&mut self, selector: &mut Selector) -> Result<(), String> {
         self.space();
         if let Some(name) = self.identifier(true) {
-            selector = selector.and("__name__", &name);
+            add(selector, Matcher { name: "__name__".to_owned(), test: Test::Equal(name) })?;
             self.space();
             if self.rest().is_empty() {
-                return Ok(selector);
+                return Ok(());
             }
         }
         if !self.take("{") {
@@ -106,7 +132,7 @@ impl Parser<'_> {
             if self.take("}") {
                 break;
             }
-            selector.matchers.push(self.matcher()?);
+            add(selector, self.matcher()?)?;
             self.space();
             if !self.take(",") {
                 if !self.take("}") {
@@ -116,7 +142,7 @@ impl Parser<'_> {
             }
         }
         self.space();
-        if self.rest().is_empty() { Ok(selector) } else { Err(self.expected("the end")) }
+        if self.rest().is_empty() { Ok(()) } else { Err(self.expected("the end")) }
     }
 
     fn matcher(&mut self) -> Result<Matcher, String> {
@@ -135,8 +161,9 @@ impl Parser<'_> {
         self.space();
         let start = self.at;
         let value = self.string()?;
-        let regex =
-            |value: &str| pattern::anchored(value).map_err(|error| format!("invalid regular expression: {error}"));
+        let regex = |value: &str| {
+            pattern::anchored(value, self.room).map_err(|error| format!("invalid regular expression: {error}"))
+        };
         let test = match operator {
             "=" => Ok(Test::Equal(value)),
             "!=" => Ok(Test::NotEqual(value)),
@@ -206,6 +233,14 @@ impl Parser<'_> {
     }
 }
 
+fn add(selector: &mut Selector, matcher: Matcher) -> Result<(), String> {
+    if selector.matchers.len() >= MAX_MATCHERS {
+        return Err(format!("the limit of {MAX_MATCHERS} label matchers in a request is exceeded"));
+    }
+    selector.matchers.push(matcher);
+    Ok(())
+}
+
 /// The character that an escape stands for, as in Go.
 fn unescape(rest: &mut impl Iterator<Item = (usize, char)>, quote: char) -> Result<char, String> {
     let unfinished = || "the escape is not finished".to_owned();
@@ -250,8 +285,8 @@ mod tests {
 
     #[track_caller]
     fn refused(selector: &str, expect: &str) {
-        let error = Selector::parse(selector).expect_err("refused");
-        assert_eq!(format!("{} at {}", error.problem, error.at), expect);
+        let Err(SelectorError::Mistake { problem, at, .. }) = Selector::parse(selector) else { panic!("not refused") };
+        assert_eq!(format!("{problem} at {at}"), expect);
     }
 
     #[test]
@@ -302,8 +337,42 @@ mod tests {
         refused(r#"{a="b"} x"#, "expected the end, found 'x' at 8");
         refused(r#"{a="b}"#, "the string is not closed at 3");
         refused(r#"{a="\q"}"#, "unknown escape \\q at 3");
-        let error = Selector::parse(r#"{a=~"("}"#).expect_err("refused");
-        assert!(error.problem.starts_with("invalid regular expression"), "{error}");
-        assert_eq!(error.at, 4);
+        let error = Selector::parse(r#"{a=~"("}"#).map(|_| ()).expect_err("refused").to_string();
+        assert!(error.contains("invalid regular expression") && error.ends_with("at character 4"), "{error}");
+    }
+
+    #[test]
+    fn selectors_of_a_request_are_anded_and_share_the_limit_of_matchers() {
+        fn all(texts: &[impl AsRef<str>]) -> Result<bool, SelectorError> {
+            Selector::parse_all(texts).map(|selector| selector.matches(&labels()))
+        }
+        assert_eq!(all(&[""; 0]), Ok(true));
+        assert_eq!(all(&["process_cpu", r#"{service_name="cart"}"#]), Ok(true));
+        assert_eq!(all(&["process_cpu", r#"{service_name="db"}"#]), Ok(false));
+
+        let many = |count: usize| format!("{{{}}}", r#"odd=~".+","#.repeat(count));
+        assert_eq!(all(&[&many(63), "process_cpu", "{}"]), Ok(true));
+        for texts in [vec![many(65)], vec![many(64), "process_cpu".to_owned()], vec![many(32), many(33)]] {
+            let error = all(&texts).expect_err("refused").to_string();
+            assert!(error.contains("the limit of 64 label matchers in a request is exceeded at character"), "{error}");
+        }
+    }
+
+    #[test]
+    fn selectors_of_a_request_share_the_limit_of_bytes() {
+        let long = format!(r#"{{service_name="{}"}}"#, "x".repeat(MAX_BYTES / 2));
+        check(&long, false);
+        let error = Selector::parse_all(&[&long, &long]).map(|_| ()).expect_err("refused").to_string();
+        assert_eq!(error, "the label selectors have 16418 bytes together; they may have 16384");
+    }
+
+    #[test]
+    fn regular_expressions_share_what_they_may_take() {
+        // One takes more than 128 KiB, and less than 1 MiB.
+        let large = r#"odd=~"(?:.{30}){20}|.+","#;
+        let with = |count: usize| Selector::parse(&format!("{{{}}}", large.repeat(count))).map(|_| ());
+        assert_eq!(with(8), Ok(()));
+        let error = with(MAX_MATCHERS).expect_err("refused").to_string();
+        assert!(error.contains("exceeds size limit of 131072 bytes"), "{error}");
     }
 }

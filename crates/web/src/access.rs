@@ -55,7 +55,7 @@ enum Refusal {
     Token,
     /// The user name or the password is missing or wrong.
     Basic,
-    /// It names a host that is not this one.
+    /// It names a host, and neither `localhost` nor an address.
     Host,
     /// Another site's page sent it.
     CrossSite,
@@ -196,8 +196,8 @@ fn refuse(access: &Access, refusal: Refusal) -> Response {
         Refusal::Unguarded => (StatusCode::FORBIDDEN, access.notice().unwrap_or_default()),
         Refusal::Host => (
             StatusCode::FORBIDDEN,
-            "this listener answers to localhost and to its address only, so that no other site can pass for it: open \
-             http://127.0.0.1 with the same port"
+            "this listener answers to localhost and to IP addresses, and to no other name, so that no other site can pass \
+             for it: open http://127.0.0.1 with the same port"
                 .to_owned(),
         ),
         Refusal::CrossSite => (StatusCode::FORBIDDEN, "the page of another site cannot reload pyrope".to_owned()),
@@ -265,7 +265,8 @@ fn without_token(uri: &Uri) -> Option<(String, String)> {
     Some((percent_decode(token), location))
 }
 
-fn percent_decode(text: &str) -> String {
+/// A part of a URL as it was meant.
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {

@@ -8,16 +8,19 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use connectrpc::{ConnectRpcService, Limits, Router as Services};
-use http::StatusCode;
+use http::{StatusCode, Uri};
 
+use crate::access::percent_decode;
 use crate::backend::Backend;
 
 mod flamegraph;
 mod names;
+mod queue;
 mod service;
 mod tree;
 mod validate;
 
+pub(crate) use queue::RUNNING;
 use service::Querier;
 
 /// The largest request, in bytes; queries are small.
@@ -39,12 +42,15 @@ pub(crate) fn routes(backend: Arc<dyn Backend>) -> Router {
 }
 
 async fn name_store(mut request: Request, next: Next) -> Response {
-    let query = request.uri().query().unwrap_or_default();
-    if let Some(name) = query.split('&').find_map(|part| part.strip_prefix("store=")) {
-        let name = StoreName(name.to_owned());
-        request.extensions_mut().insert(name);
+    if let Some(name) = store_name(request.uri()) {
+        request.extensions_mut().insert(StoreName(name));
     }
     next.run(request).await
+}
+
+/// The store that `?store=NAME` asks for.
+pub(crate) fn store_name(uri: &Uri) -> Option<String> {
+    uri.query()?.split('&').find_map(|part| part.strip_prefix("store=")).map(percent_decode)
 }
 
 async fn ready(State(backend): State<Arc<dyn Backend>>) -> Response {

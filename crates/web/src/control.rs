@@ -7,10 +7,12 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 
+use crate::api::store_name;
 use crate::backend::Backend;
 use crate::exposition::{OPEN_METRICS, TEXT, wants_open_metrics};
+use crate::status;
 
 type Shared = State<Arc<dyn Backend>>;
 
@@ -21,7 +23,7 @@ pub(crate) fn routes(backend: Arc<dyn Backend>) -> Router {
         .route("/-/healthy", get(healthy))
         .route("/-/reload", get(reload).post(reload))
         .route("/metrics", get(metrics))
-        .route("/api/v0/agent/status", get(status))
+        .route("/api/v0/agent/status", get(agent_status))
         .with_state(backend)
 }
 
@@ -59,8 +61,9 @@ async fn metrics(State(backend): Shared, headers: HeaderMap) -> Response {
     }
 }
 
-async fn status(State(backend): Shared) -> Response {
-    match tokio::task::spawn_blocking(move || backend.status()).await {
+async fn agent_status(State(backend): Shared, uri: Uri) -> Response {
+    let name = store_name(&uri);
+    match tokio::task::spawn_blocking(move || status::status(backend.as_ref(), name.as_deref())).await {
         Ok(status) => Json(status).into_response(),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the status could not be gathered\n").into_response(),
     }

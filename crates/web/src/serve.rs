@@ -8,18 +8,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::serve::ListenerExt as _;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, guard};
 use crate::backend::Backend;
+use crate::connections::{self, LIMITS};
 use crate::{api, assets, control};
 
 /// How long open connections may take to end.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Queries that run at the same time. Each takes memory for its answer, so there are few.
-const BLOCKING_THREADS: usize = 2;
+/// Threads for what blocks: those of queries, and two that they cannot take for metrics and the status.
+const BLOCKING_THREADS: usize = api::RUNNING + 2;
 
 /// A server that runs.
 pub struct Server {
@@ -41,11 +42,7 @@ pub fn serve(listener: TcpListener, access: Access, backend: Arc<dyn Backend>) -
     let address = listener.local_addr()?;
     listener.set_nonblocking(true)?;
     let stop = CancellationToken::new();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .thread_keep_alive(Duration::from_secs(5))
-        .build()?;
+    let runtime = runtime()?;
     let listener = {
         let _entered = runtime.enter();
         tokio::net::TcpListener::from_std(listener)?
@@ -60,23 +57,22 @@ pub fn serve(listener: TcpListener, access: Access, backend: Arc<dyn Backend>) -
     Ok(Server { address, stop, thread })
 }
 
+/// The runtime of the server's thread.
+pub(crate) fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(Duration::from_secs(5))
+        .build()
+}
+
 async fn run(listener: tokio::net::TcpListener, router: Router, stop: CancellationToken) {
-    let graceful = stop.clone();
-    // Answers are written in several pieces; waiting to fill packets would hold the last one back for 40 ms.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(err = %error, "a connection is slower than it could be");
-        }
-    });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { graceful.cancelled().await });
     let deadline = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        result = serving => if let Err(error) = result {
-            tracing::error!(err = %error, "the web server has failed");
-        },
+        () = connections::serve(listener, router, LIMITS, stop.clone()) => {}
         () = deadline => {}
     }
 }

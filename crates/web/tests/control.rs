@@ -57,7 +57,22 @@ fn metrics_come_in_the_format_that_is_asked_for() {
 #[test]
 fn the_status_is_json() {
     let answer = Server::of(backend(None), local()).get("/api/v0/agent/status");
-    assert_eq!(answer.json()["version"], "test");
+    assert_eq!(answer.json(), serde_json::json!({ "version": "test", "store": null, "stores": [] }));
+}
+
+#[test]
+fn the_status_tells_of_the_store_that_the_url_names() {
+    let server = Server::with_profiles();
+    let status = |query: &str| server.get(&format!("/api/v0/agent/status{query}")).json();
+    for query in ["", "?store=local", "?store=lo%63al"] {
+        let status = status(query);
+        assert_eq!(status["store"]["name"], "local", "{query}");
+        assert_eq!(status["store"]["max_age_s"], 7 * 24 * 3600, "{query}");
+        assert_eq!(status["stores"][0], status["store"], "{query}");
+    }
+    let other = status("?store=other");
+    assert_eq!(other["store"], serde_json::json!({ "name": "other", "message": "there is no store of this name" }));
+    assert_eq!(other["stores"][0]["name"], "local");
 }
 
 #[test]

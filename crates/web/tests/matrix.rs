@@ -81,6 +81,11 @@ fn labels_need_a_range_and_selectors_that_can_be_read() {
         check(r#"range,"matchers":["{service_name=~\"(\"}"]"#, 400);
         check(r#""start":6,"end":5"#, 400);
         check(r#""start":1,"end":1700000000000"#, 400);
+        let selectors = |count: usize| vec![r#""{a=\"\"}""#; count].join(",");
+        check(&format!(r#"range,"matchers":[{}]"#, selectors(64)), 200);
+        check(&format!(r#"range,"matchers":[{}]"#, selectors(65)), 400);
+        check(&format!(r#"range,"matchers":["{{a=~\"{}\"}}"]"#, "x".repeat(16 << 10)), 400);
+        check(r#"range,"matchers":["{a=~\"(.{100}){100}\"}"]"#, 400);
     }
     check(&server, "LabelValues", "range", 400);
     check(&server, "LabelValues", r#"range,"name":"""#, 400);
@@ -102,6 +107,7 @@ fn queries_for_samples_need_a_type_a_selector_and_a_range() {
         check(r#"range,"profileTypeID":"CPU""#, 400);
         check(r#"range,"profileTypeID":"CPU","labelSelector":"""#, 400);
         check(r#"range,"profileTypeID":"CPU","labelSelector":"{a=b}""#, 400);
+        check(r#"range,"profileTypeID":"CPU","labelSelector":"{a=~\"(.{100}){100}\"}""#, 400);
         check(r#""profileTypeID":"CPU","labelSelector":"{}""#, 400);
         check(r#""start":6,"end":5,"profileTypeID":"CPU","labelSelector":"{}""#, 400);
     }
@@ -133,6 +139,8 @@ fn limits_and_formats_are_checked() {
     with("SelectSeries", r#""step":0"#, 400);
     with("SelectSeries", r#""step":0.0001"#, 400);
     with("SelectSeries", r#""step":-15"#, 400);
+    with("SelectSeries", r#""step":0.006"#, 200);
+    with("SelectSeries", r#""step":0.005"#, 400);
     with("SelectSeries", r#""step":15,"group_by":["service_name"],"limit":"1""#, 200);
     with("SelectSeries", r#""step":15,"limit":-1"#, 400);
     with("SelectSeries", r#""step":15,"aggregation":"TIME_SERIES_AGGREGATION_TYPE_AVERAGE""#, 200);

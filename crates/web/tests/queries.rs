@@ -3,12 +3,19 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
 use buffa::Message as _;
 use common::*;
 use http::{Method, Request};
+use http_body_util::BodyExt as _;
 use insta::assert_snapshot;
 use pyrope_web::Access;
 use rpc::querier::{SelectMergeProfileRequest, SelectMergeStacktracesRequest, SelectMergeStacktracesResponse};
+use tower::ServiceExt as _;
 
 fn request(server: &Server, selector: &str, more: &str) -> String {
     let (start, end) = (server.time, server.time + 60_000);
@@ -192,5 +199,43 @@ fn the_url_can_name_the_store() {
             .header("content-type", "application/json");
         server.send(request.body("{}".into()).unwrap()).status.as_u16()
     };
-    assert_eq!((status("local"), status("other")), (200, 404));
+    assert_eq!((status("local"), status("lo%63al"), status("other")), (200, 200, 404));
+}
+
+#[test]
+fn a_timeline_has_so_many_points_and_no_more() {
+    let server = Server::with_profiles();
+    let answer = server.call("SelectSeries", &request(&server, "{}", r#","step":0.001"#));
+    assert_eq!((answer.status.as_u16(), answer.json()["code"].as_str().unwrap()), (400, "invalid_argument"));
+    assert_snapshot!(answer.json()["message"].as_str().unwrap(), @"exceeded the maximum resolution of 11000 points per time series: ask for a step of 0.006 seconds or more, or for a shorter range");
+}
+
+#[test]
+fn when_32_queries_wait_the_next_is_told_so() {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let folder = tempfile::tempdir().unwrap();
+    let mut busy = backend(Some(open(folder.path())));
+    busy.looks = Some(Arc::clone(&looks));
+    let server = Server::of(busy, Access::new("127.0.0.1:1".parse().unwrap(), None, false));
+    let query = || {
+        let request = Request::post("/querier.v1.QuerierService/ProfileTypes").header("host", "localhost");
+        server
+            .router
+            .clone()
+            .oneshot(request.header("content-type", "application/json").body(Body::from("{}")).unwrap())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let waiting: Vec<_> = (0..32).map(|_| tokio::spawn(query())).collect();
+        while looks.load(Ordering::Relaxed) < 32 {
+            assert!(waiting.iter().all(|query| !query.is_finished()), "they wait");
+            tokio::task::yield_now().await;
+        }
+        let refused = tokio::time::timeout(Duration::from_secs(20), query()).await.expect("it does not wait").unwrap();
+        assert_eq!(refused.status(), 429);
+        let body = refused.into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["code"], "resource_exhausted");
+        assert!(body["message"].as_str().unwrap().starts_with("32 queries wait already"), "{body}");
+    });
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
-import { closeBrowser, onPage } from './harness.mjs';
+import { closeBrowser, onPage, parts } from './harness.mjs';
 
 after(closeBrowser);
 
@@ -40,6 +40,26 @@ test('without a store it shows the lines that add one', () => onPage({ hash: '#/
 test('a status of next to nothing is shown as far as it goes', () => onPage({ hash: '#/agent' }, async (page) => {
   await page.route('**/api/v0/agent/status', (route) => route.fulfill({ json: { version: '9', something_new: { a: 1 } } }));
   await page.getByText('pyrope 9').waitFor();
+}));
+
+test('what there is no figure of is left out', () => onPage({ hash: '#/agent' }, async (page) => {
+  await page.route('**/api/v0/agent/status', (route) => route.fulfill({ json: { version: '9', memory: { rss_bytes: 1_048_576, bpf_maps_bytes: null } } }));
+  await page.getByText('pyrope 9').waitFor();
+  const cost = await region(page, 'What pyrope costs').textContent();
+  assert.match(cost, /Memory1\.00 MiB/);
+  assert.doesNotMatch(cost, /budget|BPF maps/);
+}));
+
+test('every store is told of, and one that is not there is said', () => onPage({ hash: '#/agent?store=c' }, async (page) => {
+  const stores = ['a', 'b'].map((name) => ({ name, path: `/data/${name}`, bytes: 1024, max_bytes: 2048, max_age_s: 3600, failed_windows: 0 }));
+  const store = { name: 'c', message: 'there is no store of this name' };
+  await page.route('**/api/v0/agent/status?store=c', (route) => route.fulfill({ json: { store, stores } }));
+  assert.match(await region(page, 'Store b').textContent(), /\/data\/b.*1\.00 KiB50\.0 %/);
+  assert.match(await region(page, 'Store c').textContent(), /there is no store of this name$/);
+  await page.route('**/api/v0/agent/status?store=b', (route) => route.fulfill({ json: { store: stores[1], stores } }));
+  await region(page, 'Store b').getByRole('link', { name: 'Its profiles' }).click();
+  await parts(page).rows.first().waitFor();
+  assert.match(page.url(), /#\/explore\?store=b$/);
 }));
 
 test('an agent that stopped answering is said to have, over the last figures', () => onPage({ hash: '#/agent', errors: /ERR_FAILED/ }, async (page) => {

@@ -268,6 +268,35 @@ test('live refreshes and leaves zoom, choice and focus alone; the pointer pauses
   await until(() => page.url().includes('live=off'), 'switched off');
 }));
 
+test('what the reader asked for is not begun anew when the pointer leaves the picture', () => onPage({ hash: '#/explore?label=service_name%3Dcart', delay: 4000, stacks: 400 }, async (page, mock) => {
+  const { rows, timeline } = parts(page);
+  const asked = () => mock.settings.requests.filter((path) => path.endsWith('SelectMergeProfile')).length;
+  await until(() => asked() === 1, 'the first load');
+  await timeline.hover();
+  await page.getByRole('button', { name: 'Paused' }).waitFor();
+  await page.mouse.move(600, 5);
+  await page.getByRole('button', { name: 'Live' }).waitFor();
+  await rows.first().waitFor();
+  assert.equal(asked(), 1, 'one request for one picture');
+}));
+
+test('the store that the URL names is asked, and said', () => onPage({ hash: '#/explore?live=off&store=pyrope.store.b' }, async (page) => {
+  const asked = [];
+  page.on('request', (request) => {
+    const { pathname, search } = new URL(request.url());
+    if (/Querier|status/.test(pathname)) asked.push([pathname, search]);
+  });
+  await page.reload();
+  await parts(page).rows.first().waitFor();
+  await until(() => asked.some(([path]) => path.endsWith('status')) && asked.some(([path]) => path.endsWith('ProfileTypes')), 'all that is asked at first');
+  for (const [path, search] of asked) assert.equal(search, '?store=pyrope.store.b', path);
+  asked.length = 0;
+  await page.getByRole('button', { name: 'Remove store=pyrope.store.b' }).click();
+  await until(() => asked.some(([path]) => path.endsWith('SelectMergeProfile')), 'the first store is asked');
+  for (const [path, search] of asked) assert.equal(search, '', path);
+  assert.doesNotMatch(page.url(), /store/);
+}));
+
 test('an empty range says when the service began, and shows it', () => {
   const now = Date.now();
   return onPage({ mode: 'late', hash: `#/explore?label=service_name%3Dcart&from=${now - 3_600_000}&to=${now - 2_700_000}` }, async (page) => {

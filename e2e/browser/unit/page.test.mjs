@@ -7,7 +7,9 @@ import { test } from 'node:test';
 import { allModules, withPreloads } from '../preload.mjs';
 
 const ui = '../../../crates/web/ui/';
+const { agentStatus, labelNames, labelValues, profileTypes } = await import(`${ui}js/api.js`);
 const { contrast } = await import(`${ui}js/color.js`);
+const { askProfile, askTimeline, nearest } = await import(`${ui}js/explore/query.js`);
 const { PALETTES } = await import(`${ui}js/palette.js`);
 const { fit, Ruler } = await import(`${ui}js/flame/label.js`);
 const { cutsOf, GO, NATIVE } = await import(`${ui}js/profile/kinds.js`);
@@ -107,10 +109,29 @@ test('the state goes into the URL and comes back', () => {
   assert.equal(format({ ...DEFAULTS }), '#/explore');
   const state = {
     ...DEFAULTS, from: 'now-1h', matchers: [{ name: 'service_name', op: '=', value: 'a&b=c' }, { name: 'user', op: '!~', value: 'x|y' }], search: '/^std::/', zoom: '00ff00ff00ff00ff',
-    hide: ['f<a, b>()', 'g'], off: ['kernel'], live: false, collapse: true, sort: 'name+', sandwich: 'operator new', tab: 'table',
+    hide: ['f<a, b>()', 'g'], off: ['kernel'], live: false, collapse: true, sort: 'name+', sandwich: 'operator new', tab: 'table', store: 'pyrope.store.b',
   };
   assert.deepEqual(parse(format(state)), state);
   assert.deepEqual(parse('#/nowhere?nonsense=1&label=broken'), { ...DEFAULTS });
+});
+
+test('every request names the store of the state', async (t) => {
+  const asked = [];
+  t.mock.method(globalThis, 'fetch', async (path) => {
+    asked.push(path);
+    return new Response('{}');
+  });
+  const all = async (store) => {
+    const range = { start: NOON - 60_000, end: NOON, relative: false };
+    const state = { ...DEFAULTS, store, matchers: [{ name: 'user', op: '=', value: 'bo' }] };
+    const query = { store, name: 'user', start: range.start, end: range.end };
+    await Promise.all([askTimeline(state, range), askProfile(state, range), nearest(state, range), labelNames(query), labelValues(query), profileTypes(query), agentStatus(store)]);
+    return asked.splice(0);
+  };
+  const named = await all('pyrope.store.b & more');
+  assert.equal(named.length, 8);
+  for (const path of named) assert.match(path, /^(querier\.v1\.QuerierService\/\w+|api\/v0\/agent\/status)\?store=pyrope\.store\.b%20%26%20more$/);
+  for (const path of await all('')) assert.doesNotMatch(path, /\?/);
 });
 
 test('a search is a part of a name in any case, or an expression', () => {

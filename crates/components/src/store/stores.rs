@@ -52,6 +52,11 @@ impl Stores {
         found.map(|(id, store)| (id.clone(), store.clone()))
     }
 
+    /// All stores, by the names of their components.
+    pub fn all(&self) -> Vec<(String, Store)> {
+        self.lock().stores.iter().map(|(id, store)| (id.clone(), store.clone())).collect()
+    }
+
     /// Says that somebody looks: sources keep the open interval up to date for a while. After a while without a look
     /// it is old, or not there at all: then this waits, for a moment, until it is up to date.
     pub async fn look(&self) {

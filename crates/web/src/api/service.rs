@@ -19,11 +19,11 @@ use rpc::types::{
     Point, ProfileType, Series, TimeSeriesAggregationType,
 };
 use store::{Aggregation, Answer, Detail, SeriesQuery, Store, TimeRange};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::StoreName;
 use super::flamegraph::flame_graph;
 use super::names::{allows_utf8, is_classic};
+use super::queue::Queue;
 use super::tree::tree_bytes;
 use super::validate::{self, DEFAULT_MAX_NODES, invalid};
 use crate::backend::Backend;
@@ -38,6 +38,7 @@ const NO_STORE: &str = "there is no store to query: add these lines to the confi
 /// Answers queries from the store that the backend gives for each.
 pub(super) struct Querier {
     backend: Arc<dyn Backend>,
+    queue: Queue,
 }
 
 /// A message, or its bytes where we write them ourselves.
@@ -61,7 +62,7 @@ where
 
 impl Querier {
     pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend }
+        Self { backend, queue: Queue::default() }
     }
 
     fn store(&self, context: &RequestContext) -> Result<Store, ConnectError> {
@@ -73,17 +74,16 @@ impl Querier {
         }
     }
 
-    /// Runs `query` on a blocking thread with the store that was asked for.
+    /// Runs `query` with the store that was asked for, when it is its turn.
     async fn ask<T: Send + 'static>(
         &self,
         context: &RequestContext,
         query: impl FnOnce(&Store) -> Result<Answer<T>, ConnectError> + Send + 'static,
     ) -> ServiceResult<T> {
         let store = self.store(context)?;
+        let place = self.queue.enter()?;
         self.backend.look().await;
-        // A client that has gone cancels a query that has not begun.
-        let answer = AbortOnDropHandle::new(tokio::task::spawn_blocking(move || query(&store))).await;
-        let answer = answer.map_err(|_| ConnectError::internal("the query ended in a panic; please report it"))??;
+        let answer = place.run(move || query(&store)).await??;
         let mut response = Response::new(answer.value);
         for missing in answer.missing {
             if let Ok(value) = HeaderValue::from_str(&missing) {
@@ -268,7 +268,7 @@ fn merge_stacktraces(
 
 fn select_series(store: &Store, request: SelectSeriesRequest) -> Result<Answer<SelectSeriesResponse>, ConnectError> {
     let query = validate::query(&request.profile_typeID, &request.label_selector, request.start, request.end, store)?;
-    let step = validate::step(request.step)?;
+    let step = validate::step(request.step, query.range)?;
     if !validate::call_site(request.stack_trace_selector.as_option())?.is_empty() {
         return Err(ConnectError::unimplemented("a call_site in SelectSeries is not supported"));
     }

@@ -9,6 +9,8 @@ use store::{Query, Selector, Store, TimeRange};
 pub(super) const DEFAULT_MAX_NODES: usize = 8_192;
 /// The most nodes a client can ask for.
 const MAX_MAX_NODES: i64 = 1 << 20;
+/// The most steps that the range of a timeline can have; Prometheus has the same limit.
+const MAX_STEPS: i64 = 11_000;
 /// How much longer than the store keeps a range may be: clients round to their grid.
 const RANGE_SLACK_MS: i64 = 3_600_000;
 
@@ -43,11 +45,7 @@ pub(super) fn ordered(start: i64, end: i64) -> Result<(), ConnectError> {
 
 /// Several selectors that must all match; none matches everything.
 pub(super) fn matchers(matchers: &[String]) -> Result<Selector, ConnectError> {
-    let mut all = Selector::all();
-    for matcher in matchers {
-        all = all.and_all(&Selector::parse(matcher).map_err(|error| invalid(error.to_string()))?);
-    }
-    Ok(all)
+    Selector::parse_all(matchers).map_err(|error| invalid(error.to_string()))
 }
 
 /// Type, selector and range of a query for samples.
@@ -80,13 +78,22 @@ pub(super) fn max_nodes(max_nodes: Option<i64>) -> Result<Option<usize>, Connect
     }
 }
 
-/// Milliseconds between the points of a timeline.
-pub(super) fn step(seconds: f64) -> Result<i64, ConnectError> {
+/// Milliseconds between the points of a timeline over `range`.
+pub(super) fn step(seconds: f64, range: TimeRange) -> Result<i64, ConnectError> {
     let milliseconds = (seconds * 1000.0).round();
     if !(1.0..=1e15).contains(&milliseconds) {
         return Err(invalid(format!("step is {seconds} seconds; it must be at least 0.001")));
     }
-    Ok(milliseconds as i64)
+    let step = milliseconds as i64;
+    let length = range.end - range.start;
+    if length / step > MAX_STEPS {
+        let least = (length / (MAX_STEPS + 1) + 1) as f64 / 1000.0;
+        return Err(invalid(format!(
+            "exceeded the maximum resolution of {MAX_STEPS} points per time series: ask for a step of {least} seconds or \
+             more, or for a shorter range"
+        )));
+    }
+    Ok(step)
 }
 
 /// The functions that stacks must begin with, root first.

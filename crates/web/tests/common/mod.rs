@@ -2,8 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its own part of this")]
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,12 +26,20 @@ pub(crate) struct TestBackend {
     pub(crate) ready: AtomicBool,
     pub(crate) unhealthy: Vec<String>,
     pub(crate) reload: Result<(), String>,
+    /// Counts looks and lets none end.
+    pub(crate) looks: Option<Arc<AtomicUsize>>,
 }
 
 impl Backend for TestBackend {
     fn store(&self, name: Option<&str>) -> Option<(String, Store)> {
         let known = name.is_none_or(|name| name == "local");
         self.store.clone().filter(|_| known).map(|store| ("local".to_owned(), store))
+    }
+
+    fn look(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let Some(looks) = &self.looks else { return Box::pin(std::future::ready(())) };
+        looks.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::pending())
     }
 
     fn is_ready(&self) -> bool {
@@ -55,16 +64,16 @@ impl Backend for TestBackend {
     }
 
     fn status(&self) -> serde_json::Value {
-        serde_json::json!({ "version": "test", "store": null })
+        serde_json::json!({ "version": "test" })
     }
 }
 
 pub(crate) fn backend(store: Option<Store>) -> TestBackend {
-    TestBackend { store, ready: AtomicBool::new(true), unhealthy: Vec::new(), reload: Ok(()) }
+    TestBackend { store, ready: AtomicBool::new(true), unhealthy: Vec::new(), reload: Ok(()), looks: None }
 }
 
 pub(crate) struct Server {
-    router: Router,
+    pub(crate) router: Router,
     _folder: tempfile::TempDir,
     /// The time of the first profile, Unix milliseconds.
     pub(crate) time: i64,

@@ -62,13 +62,23 @@ async function ask(path, init) {
 }
 
 /**
+ * A path that asks one store.
+ * @param {string} path
+ * @param {string} store its name, '' for the first by name
+ */
+function of(path, store) {
+  return store === '' ? path : `${path}?store=${encodeURIComponent(store)}`;
+}
+
+/**
  * @param {string} method
+ * @param {string} store
  * @param {object} message
  * @param {AbortSignal} [signal]
  * @returns {Promise<any>}
  */
-async function call(method, message, signal) {
-  const response = await ask(`${SERVICE}/${method}`, {
+async function call(method, store, message, signal) {
+  const response = await ask(of(`${SERVICE}/${method}`, store), {
     method: 'POST', body: JSON.stringify(message), headers: { 'Content-Type': 'application/json' }, signal: signal ?? null,
   });
   return response.json();
@@ -76,12 +86,12 @@ async function call(method, message, signal) {
 
 /**
  * A series a group: sums of `step` seconds, each point at the end of its bucket.
- * @param {{ type: string, selector: string, start: number, end: number, step: number, groupBy?: string[] }} query times in ms
+ * @param {{ store: string, type: string, selector: string, start: number, end: number, step: number, groupBy?: string[] }} query times in ms
  * @param {AbortSignal} [signal]
  * @returns {Promise<Series[]>}
  */
 export async function selectSeries(query, signal) {
-  const answer = await call('SelectSeries', {
+  const answer = await call('SelectSeries', query.store, {
     profileTypeID: query.type, labelSelector: query.selector, start: query.start, end: query.end, step: query.step, groupBy: query.groupBy ?? [],
   }, signal);
   return (answer.series ?? []).map((/** @type {RawSeries} */ series) => ({
@@ -92,55 +102,56 @@ export async function selectSeries(query, signal) {
 
 /**
  * The merged profile as pprof bytes.
- * @param {{ type: string, selector: string, start: number, end: number }} query times in ms
+ * @param {{ store: string, type: string, selector: string, start: number, end: number }} query times in ms
  * @param {AbortSignal} [signal]
  * @returns {Promise<{ bytes: ArrayBuffer, missing: string }>} `missing` is '' when nothing is
  */
 export async function selectMergeProfile(query, signal) {
   const message = new Writer().text(1, query.type).text(2, query.selector).int(3, query.start).int(4, query.end).int(5, MAX_NODES).bytes();
-  const response = await ask(`${SERVICE}/SelectMergeProfile`, {
+  const response = await ask(of(`${SERVICE}/SelectMergeProfile`, query.store), {
     method: 'POST', body: message, headers: { 'Content-Type': 'application/proto' }, signal: signal ?? null,
   });
   return { bytes: await response.arrayBuffer(), missing: response.headers.get(MISSING) ?? '' };
 }
 
 /**
- * @param {{ start: number, end: number, selector?: string }} query
+ * @param {{ store: string, start: number, end: number, selector?: string }} query
  * @param {AbortSignal} [signal]
  * @returns {Promise<string[]>}
  */
 export async function labelNames(query, signal) {
-  const answer = await call('LabelNames', { matchers: [query.selector ?? '{}'], start: query.start, end: query.end }, signal);
+  const answer = await call('LabelNames', query.store, { matchers: [query.selector ?? '{}'], start: query.start, end: query.end }, signal);
   return answer.names ?? [];
 }
 
 /**
- * @param {{ name: string, start: number, end: number, selector?: string }} query
+ * @param {{ store: string, name: string, start: number, end: number, selector?: string }} query
  * @param {AbortSignal} [signal]
  * @returns {Promise<string[]>}
  */
 export async function labelValues(query, signal) {
-  const answer = await call('LabelValues', { name: query.name, matchers: [query.selector ?? '{}'], start: query.start, end: query.end }, signal);
+  const answer = await call('LabelValues', query.store, { name: query.name, matchers: [query.selector ?? '{}'], start: query.start, end: query.end }, signal);
   return answer.names ?? [];
 }
 
 /**
  * Ids of the profile types with data in the range.
- * @param {{ start: number, end: number }} query
+ * @param {{ store: string, start: number, end: number }} query
  * @param {AbortSignal} [signal]
  * @returns {Promise<string[]>}
  */
 export async function profileTypes(query, signal) {
-  const answer = await call('ProfileTypes', query, signal);
+  const answer = await call('ProfileTypes', query.store, { start: query.start, end: query.end }, signal);
   return (answer.profileTypes ?? []).map((/** @type {{ ID?: string }} */ type) => type.ID ?? '');
 }
 
 /**
- * What the agent says of itself; unknown fields stay, absent ones are absent.
+ * What the agent says of itself and of a store; unknown fields stay, absent ones are absent.
+ * @param {string} store
  * @param {AbortSignal} [signal]
  * @returns {Promise<any>}
  */
-export async function agentStatus(signal) {
-  const response = await ask('api/v0/agent/status', { signal: signal ?? null });
+export async function agentStatus(store, signal) {
+  const response = await ask(of('api/v0/agent/status', store), { signal: signal ?? null });
   return response.json();
 }

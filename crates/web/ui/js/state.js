@@ -14,6 +14,7 @@ import { matcherText, parseMatcher } from './selector.js';
  * @property {string} view 'explore' or 'agent'
  * @property {string} from start of the range: `now-15m` or milliseconds since 1970
  * @property {string} to end of the range: `now` or milliseconds since 1970
+ * @property {string} store name of the store that is asked, '' for the first by name
  * @property {string} type profile type id
  * @property {Matcher[]} matchers label matchers, all of which hold
  * @property {boolean} live refresh each second while the range ends now
@@ -31,11 +32,11 @@ import { matcherText, parseMatcher } from './selector.js';
 
 /** @type {Readonly<State>} */
 export const DEFAULTS = Object.freeze({
-  view: 'explore', from: 'now-15m', to: 'now', type: 'process_cpu:cpu:nanoseconds:cpu:nanoseconds', matchers: [], live: true,
+  view: 'explore', from: 'now-15m', to: 'now', store: '', type: 'process_cpu:cpu:nanoseconds:cpu:nanoseconds', matchers: [], live: true,
   search: '', zoom: '', focus: '', sandwich: '', only: [], hide: [], off: [], collapse: false, sort: 'self-', tab: 'graph',
 });
 
-const TEXTS = /** @type {const} */ (['from', 'to', 'type', 'search', 'zoom', 'focus', 'sandwich', 'sort', 'tab']);
+const TEXTS = /** @type {const} */ (['from', 'to', 'store', 'type', 'search', 'zoom', 'focus', 'sandwich', 'sort', 'tab']);
 const LISTS = /** @type {const} */ (['only', 'hide', 'off']);
 
 /**

@@ -1,9 +1,10 @@
 // @ts-check
-/** The view Agent: what pyrope costs, what became of every sample, what the store holds; honest when it is bad. */
+/** The view Agent: what pyrope costs, what became of every sample, what the stores hold; honest when it is bad. */
 
 import { agentStatus } from '../api.js';
 import { fill, h } from '../dom.js';
 import { button, noStore, panel } from '../explore/notices.js';
+import { DEFAULTS, format } from '../state.js';
 import { clock, serverNow } from '../time.js';
 import { bytes, count, duration, figure, seconds, share } from '../units.js';
 import { explain } from './reasons.js';
@@ -18,7 +19,9 @@ export class Agent {
   #last = '';
   #running = new AbortController();
 
-  constructor() {
+  /** @param {import('../state.js').Store} store */
+  constructor(store) {
+    this.store = store;
     this.strip = h('div', { class: 'strip', role: 'status', hidden: true });
     this.body = h('div', { class: 'agent-body' });
     this.element = h('main', { class: 'agent', 'aria-label': 'Agent' }, this.strip, this.body);
@@ -41,7 +44,7 @@ export class Agent {
     this.#running.abort();
     this.#running = new AbortController();
     try {
-      const status = await agentStatus(this.#running.signal);
+      const status = await agentStatus(this.store.state.store, this.#running.signal);
       this.strip.hidden = true;
       this.#show(status);
     } catch (error) {
@@ -67,7 +70,8 @@ export class Agent {
     const parts = [
       ['notices', notices(status)], ['cost', cost(status, now)],
       ...(status.profilers ?? []).map((/** @type {Json} */ p, /** @type {number} */ i) => [`profiler-${i}`, profiler(p)]),
-      ['store', store(status, now)], ['endpoints', endpoints(status.endpoints ?? [])], ['components', components(status.components ?? [], now)],
+      ['no-store', status.store === null ? noStore() : null],
+      ...storesOf(status).map((s, _, all) => [`store-${s.name}`, store(s, now, all.length > 1)]), ['endpoints', endpoints(status.endpoints ?? [])], ['components', components(status.components ?? [], now)],
     ];
     const kept = new Map([...this.body.children].map((e) => [e instanceof HTMLElement ? e.dataset.part : '', e]));
     const next = parts.filter(([, element]) => element).map(([name, element]) => {
@@ -141,8 +145,8 @@ function cost(status, now) {
   return section('What pyrope costs', [facts(
     fact('CPU, last minute', `${figure(Number(status.cpu_cores_60s ?? 0))} cores`, `${figure(average)} cores on average since it started`),
     fact('CPU in total', seconds(Number(status.cpu_seconds ?? 0)), `in ${duration(up)}`),
-    fact('Memory', bytes(memory.rss_bytes ?? 0), memory.budget_bytes > 0 ? `${share(memory.rss_bytes, memory.budget_bytes)} of its budget of ${bytes(memory.budget_bytes)}` : 'no budget set', over),
-    fact('BPF maps', bytes(memory.bpf_maps_bytes ?? 0), 'kernel memory'),
+    fact('Memory', bytes(memory.rss_bytes ?? 0), memory.budget_bytes > 0 ? `${share(memory.rss_bytes, memory.budget_bytes)} of its budget of ${bytes(memory.budget_bytes)}` : '', over),
+    memory.bpf_maps_bytes > 0 ? fact('BPF maps', bytes(memory.bpf_maps_bytes), 'kernel memory') : null,
   ), gauge], h('span', { class: 'card-note', text: `pyrope ${status.version ?? ''}${status.started_at_ms ? ` · running since ${clock(status.started_at_ms, now)}` : ''}` }));
 }
 
@@ -207,24 +211,33 @@ function reasonList(title, reasons, taken, bad) {
 }
 
 /**
+ * All stores; first the one that was asked for, if there is none of that name.
  * @param {Json} status
- * @param {number} now
+ * @returns {Json[]}
  */
-function store(status, now) {
-  if (status.store === undefined) return null;
-  const s = status.store;
-  if (s === null) return noStore();
+function storesOf(status) {
+  /** @type {Json[]} */
+  const all = status.stores ?? [];
+  return status.store && !all.some((s) => s.name === status.store.name) ? [status.store, ...all] : all;
+}
+
+/**
+ * @param {Json} s
+ * @param {number} now
+ * @param {boolean} linked whether to lead to its profiles
+ */
+function store(s, now, linked) {
   const span = s.oldest_ms ? (Number(s.newest_ms ?? now) - Number(s.oldest_ms)) / 1000 : 0;
   return section(`Store ${s.name ?? ''}`.trim(), [
     s.message ? h('p', { class: 'says bad', text: String(s.message) }) : null,
-    facts(
+    s.bytes === undefined ? null : facts(
       fact('Size', bytes(s.bytes ?? 0), s.max_bytes > 0 ? `${share(s.bytes, s.max_bytes)} of at most ${bytes(s.max_bytes)}` : ''),
       fact('Holds', span > 0 ? duration(span) : 'nothing yet', s.oldest_ms ? `since ${clock(Number(s.oldest_ms), now)}` : ''),
       fact('Keeps', s.max_age_s > 0 ? duration(s.max_age_s) : 'as long as there is room', 'then the oldest goes first'),
       fact('Failed writes', count(s.failed_windows ?? 0), s.failed_windows > 0 ? 'intervals that are missing from the store' : 'none', s.failed_windows > 0),
     ),
     s.max_bytes > 0 ? meter(s.bytes ?? 0, s.max_bytes, 'Store against its limit') : null,
-  ], h('span', { class: 'card-note', text: String(s.path ?? '') }));
+  ], h('span', { class: 'card-note' }, String(s.path ?? ''), linked && s.path ? ' · ' : null, linked ? h('a', { href: format({ ...DEFAULTS, store: String(s.name ?? '') }), text: 'Its profiles' }) : null));
 }
 
 /** @param {Json[]} all */

@@ -21,7 +21,7 @@ const REASONS = {
   chain: { what: 'The caller’s frame would not lie further up the stack: code that keeps no frame pointer, or a damaged stack.', remedy: 'To see further callers, build the program with unwind tables or -fno-omit-frame-pointer.' },
   full: { what: 'The stack is deeper than pyrope walks; the end nearest the CPU is kept.', remedy: 'Nothing is lost but the outermost callers.' },
   fault: { what: 'The stack’s memory could not be read while walking.', remedy: 'A few are normal; many point to code that uses the frame pointer for something else.' },
-  compat: { what: 'A 32-bit program: its frames are not walked.', remedy: 'Its samples count, with the kernel’s part of the stack.' },
+  compat: { what: 'A 32-bit program: of its stack only the innermost frame is taken.', remedy: 'Its samples count, with the kernel’s part of the stack.' },
   not_code: { what: 'A return address that lies in no code: the walk left the real stack.', remedy: 'Build the program with unwind tables or -fno-omit-frame-pointer.' },
   unbuilt: { what: 'The unwind rows of a file are not there, yet or any more, and its code keeps no frame pointer.', remedy: 'A file’s first samples; many mean that the rows of all files find no room.' },
   no_rule: { what: 'Code that no unwind table describes, and which keeps no frame pointer.', remedy: 'Build the program with unwind tables or -fno-omit-frame-pointer.' },

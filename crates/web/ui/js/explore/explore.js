@@ -8,6 +8,7 @@ import { MERGED } from '../profile/kinds.js';
 import { Progress } from '../progress.js';
 import { matchFrames, parseSearch } from '../search.js';
 import { selectionName } from '../selector.js';
+import { format } from '../state.js';
 import { onTheme } from '../theme.js';
 import { clock, rangeName, span } from '../time.js';
 import { Timeline } from '../timeline/timeline.js';
@@ -39,8 +40,8 @@ export class Explore {
   #missing = '';
   #shown = false;
   #turn = 0;
-  /** Whether what is on its way is a refresh nobody asked for. */
-  #quiet = false;
+  /** What is on its way: nothing, a refresh nobody asked for, or what the reader asked for. @type {'nothing' | 'refresh' | 'asked'} */
+  #loading = 'nothing';
 
   /**
    * @param {Store} store
@@ -62,8 +63,8 @@ export class Explore {
     this.split = new Split(this.panes.graphPane, this.panes.table.element, (tab) => store.set({ tab }, { replace: true }));
     this.strip = h('div', { class: 'strip', role: 'status', hidden: true });
     this.notice = h('div', { class: 'notice-place', hidden: true });
-    this.health = new Health(() => this.#strip());
-    this.live = new Live(() => void this.load(true), liveChanged);
+    this.health = new Health(store, () => this.#strip());
+    this.live = new Live(() => { if (this.#loading !== 'asked') void this.load(true); }, liveChanged);
     this.element = h('main', { class: 'explore', 'aria-label': 'Explore' },
       this.progress.element, this.timeline.element,
       h('div', { class: 'line' }, this.labels.element, this.summary),
@@ -104,10 +105,14 @@ export class Explore {
     if (!this.#shown) return;
     const differs = (/** @type {(keyof State)[]} */ ...names) => names.some((n) => JSON.stringify(now[n]) !== JSON.stringify(before[n]));
     if (this.search.value !== now.search) this.search.value = now.search;
-    if (differs('matchers')) this.labels.show();
+    if (differs('matchers', 'store')) this.labels.show();
+    if (differs('store')) {
+      this.health.stop();
+      this.health.start();
+    }
     if (differs('tab')) this.split.show(now.tab);
     this.#pace();
-    if (differs('from', 'to', 'type', 'matchers')) void this.load(false);
+    if (differs('from', 'to', 'store', 'type', 'matchers')) void this.load(false);
     else if (differs('focus', 'sandwich', 'only', 'hide', 'off', 'collapse')) void this.#reshape();
     else if (differs('zoom')) {
       this.panes.rezoom();
@@ -151,7 +156,7 @@ export class Explore {
     const began = performance.now();
     this.#running.abort();
     this.#running = new AbortController();
-    this.#quiet = quiet;
+    this.#loading = quiet ? 'refresh' : 'asked';
     const { signal } = this.#running;
     if (!quiet) this.progress.begin(() => this.#running.abort());
     try {
@@ -170,7 +175,7 @@ export class Explore {
       if (turn === this.#turn) this.#failed(error, quiet);
     } finally {
       if (turn === this.#turn) {
-        this.#quiet = false;
+        this.#loading = 'nothing';
         this.progress.end();
         this.live.done(performance.now() - began);
       }
@@ -193,7 +198,7 @@ export class Explore {
   /** Nothing moves under the pointer: not by the next refresh, nor by the one on its way. */
   #rest() {
     this.live.hold(true);
-    if (this.#quiet) this.#running.abort();
+    if (this.#loading === 'refresh') this.#running.abort();
   }
 
   #pace() {
@@ -248,7 +253,7 @@ export class Explore {
     if (!answer || !built || built.stacks === 0) return;
     /** @type {(string | HTMLElement)[]} */
     const said = [...this.health.said];
-    if (said.length > 0) said.push(h('a', { href: '#/agent', text: 'What the agent says' }));
+    if (said.length > 0) said.push(h('a', { href: format({ ...this.store.state, view: 'agent' }), text: 'What the agent says' }));
     if (this.#missing) said.push(`Not everything could be read: ${this.#missing}`);
     const slack = Math.max(30_000, (answer.range.end - answer.range.start) * 0.02);
     if (answer.held && answer.held.start - answer.range.start > slack) said.push(`Data begins at ${clock(answer.held.start, answer.now)}; figures are over the ${duration(answer.seconds)} since.`);
@@ -301,8 +306,8 @@ export class Explore {
     const where = answer.range.relative ? `in the ${rangeName(state.from, state.to, answer.now).replace('Last', 'last')}` : `between ${span(answer.range.start, answer.range.end, answer.now).replace(' – ', ' and ')}`;
     const title = `No samples from ${name} ${where}.`;
     const [near, status, types] = await Promise.all([
-      nearest(state, answer.range, signal).catch(() => null), agentStatus(signal).catch(() => null),
-      profileTypes({ start: Math.floor(answer.range.start), end: Math.ceil(answer.range.end) }, signal).catch(() => /** @type {string[]} */ ([])),
+      nearest(state, answer.range, signal).catch(() => null), agentStatus(state.store, signal).catch(() => null),
+      profileTypes({ store: state.store, start: Math.floor(answer.range.start), end: Math.ceil(answer.range.end) }, signal).catch(() => /** @type {string[]} */ ([])),
     ]);
     if (signal.aborted) return;
     if (status && status.store === null) {

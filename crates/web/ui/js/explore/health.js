@@ -11,8 +11,12 @@ export class Health {
   said = /** @type {string[]} */ ([]);
   #timer = 0;
 
-  /** @param {() => void} changed */
-  constructor(changed) {
+  /**
+   * @param {import('../state.js').Store} store
+   * @param {() => void} changed
+   */
+  constructor(store, changed) {
+    this.store = store;
     this.changed = changed;
   }
 
@@ -27,7 +31,7 @@ export class Health {
 
   async #look() {
     this.#timer = 0;
-    const status = await agentStatus().catch(() => null);
+    const status = await agentStatus(this.store.state.store).catch(() => null);
     if (status) {
       learnLongest(status.store?.max_age_s);
       const said = problems(status);

@@ -27,7 +27,7 @@ export class LabelsLine {
   }
 
   show() {
-    const { matchers } = this.store.state;
+    const { matchers, store } = this.store.state;
     const service = matchers.find(isService);
     const rest = matchers.filter((m) => m !== service);
     const pick = h('button', { type: 'button', class: 'chip chip-service', 'aria-haspopup': 'dialog', 'aria-label': `Service: ${service?.value ?? 'all'}` },
@@ -35,7 +35,7 @@ export class LabelsLine {
     pick.addEventListener('click', () => this.pickService(pick));
     const add = h('button', { type: 'button', class: 'chip chip-add', 'aria-haspopup': 'dialog', text: '+ label' });
     add.addEventListener('click', () => this.#edit(add, null));
-    fill(this.element, this.#types(), pick, service ? this.#remove(service) : null, ...rest.map((m) => this.#chip(m)), add);
+    fill(this.element, store === '' ? null : this.#asked(store), this.#types(), pick, service ? this.#remove(service) : null, ...rest.map((m) => this.#chip(m)), add);
   }
 
   /**
@@ -44,7 +44,7 @@ export class LabelsLine {
    * @param {AbortSignal} signal
    */
   async offerTypes(range, signal) {
-    const found = await profileTypes({ start: Math.floor(range.start), end: Math.ceil(range.end) }, signal).catch(() => this.types);
+    const found = await profileTypes({ store: this.store.state.store, start: Math.floor(range.start), end: Math.ceil(range.end) }, signal).catch(() => this.types);
     if (found.join() === this.types.join()) return;
     this.types = found;
     this.show();
@@ -58,6 +58,12 @@ export class LabelsLine {
       h('span', { class: 'chip-name', text: 'type' }), h('span', { class: 'chip-value', text: typeName(type) }), h('span', { class: 'caret', 'aria-hidden': 'true' }));
     button.addEventListener('click', () => openMenu('Profile type', all.map((id) => ({ text: typeName(id), checked: id === type, act: () => this.store.set({ type: id, zoom: '' }) })), { anchor: button }));
     return button;
+  }
+
+  /** @param {string} name of the store, which only the URL can choose */
+  #asked(name) {
+    const first = h('button', { type: 'button', class: 'chip-remove', 'aria-label': `Remove store=${name}`, text: '×', on: { click: () => this.store.set({ store: '', zoom: '' }) } });
+    return h('span', { class: 'chip' }, h('span', { class: 'chip-name', text: 'store' }), h('span', { class: 'chip-value', text: name }), first);
   }
 
   /** @param {Element} [anchor] */
@@ -140,9 +146,9 @@ export class LabelsLine {
   }
 
   #range() {
-    const { from, to } = this.store.state;
+    const { from, to, store } = this.store.state;
     const { start, end } = resolve(from, to, serverNow());
-    return { start: Math.floor(start), end: Math.ceil(end) };
+    return { store, start: Math.floor(start), end: Math.ceil(end) };
   }
 
   /**
@@ -152,14 +158,14 @@ export class LabelsLine {
    * @returns {Promise<Offer[]>}
    */
   async #values(name, others) {
-    const { start, end } = this.#range();
+    const { store, start, end } = this.#range();
     const { type } = this.store.state;
     const measure = measureOf(type);
     const selector = selectorText(others);
     const span = (end - start) / 1000;
     const [values, series] = await Promise.all([
-      labelValues({ name, start, end, selector }),
-      selectSeries({ type, selector, start: end, end, step: span, groupBy: [name] }),
+      labelValues({ store, name, start, end, selector }),
+      selectSeries({ store, type, selector, start: end, end, step: span, groupBy: [name] }),
     ]);
     const used = new Map(series.map((s) => [s.labels[name] ?? '', s.points.reduce((sum, p) => sum + p.value, 0)]));
     const most = Math.max(1, ...used.values());

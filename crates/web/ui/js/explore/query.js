@@ -48,7 +48,7 @@ export function rangeOf(state) {
  * @param {AbortSignal} signal
  */
 export function askProfile(state, range, signal) {
-  return selectMergeProfile({ type: state.type, selector: selectorText(state.matchers), start: Math.floor(range.start), end: Math.ceil(range.end) }, signal);
+  return selectMergeProfile({ store: state.store, type: state.type, selector: selectorText(state.matchers), start: Math.floor(range.start), end: Math.ceil(range.end) }, signal);
 }
 
 /**
@@ -62,7 +62,7 @@ export async function askTimeline(state, range, signal) {
   const now = serverNow();
   const grid = gridOf(range.start, range.end, MOST, longest);
   const selector = selectorText(state.matchers);
-  const base = { type: state.type, ...queryOf(grid) };
+  const base = { store: state.store, type: state.type, ...queryOf(grid) };
   const [part, host] = await Promise.all([
     selectSeries({ ...base, selector }, signal), selector === '{}' ? null : selectSeries({ ...base, selector: '{}' }, signal),
   ]);
@@ -103,7 +103,7 @@ export async function nearest(state, range, signal) {
   const now = serverNow();
   const found = async (/** @type {number} */ start, /** @type {number} */ end) => {
     const grid = gridOf(start, end, 700, longest);
-    return spans(bucketsOf(await selectSeries({ type: state.type, selector: selectorText(state.matchers), ...queryOf(grid) }, signal), grid));
+    return spans(bucketsOf(await selectSeries({ store: state.store, type: state.type, selector: selectorText(state.matchers), ...queryOf(grid) }, signal), grid));
   };
   const distance = (/** @type {{ start: number, end: number }} */ s) => Math.max(0, s.start - range.end, range.start - s.end);
   const closest = (/** @type {{ start: number, end: number }[]} */ all) => all.reduce((a, b) => (distance(b) < distance(a) ? b : a));
