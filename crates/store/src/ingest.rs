@@ -70,6 +70,10 @@ impl LocationFrames {
         let mapping = |mapping: &profile::Mapping| {
             let file = dictionary.strings.intern(&mapping.filename);
             let build_id = dictionary.strings.intern(&mapping.build_id);
+            // What stands for "nowhere" beside mappings is none.
+            if mapping.filename.is_empty() && mapping.build_id.is_empty() {
+                return 0;
+            }
             1 + dictionary.mapping(Mapping { file, build_id, kernel: mapping.memory_start >= KERNEL_START })
         };
         let mappings: Vec<u32> = tables.mappings().iter().map(mapping).collect();

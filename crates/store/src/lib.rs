@@ -29,6 +29,7 @@
 
 pub mod append;
 mod aside;
+mod clock;
 mod codec;
 mod dictionary;
 pub mod ingest;

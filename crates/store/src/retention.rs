@@ -5,10 +5,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::aside::{self, Aside};
-use crate::partition::{Partition, read, remove_files, write};
+use crate::partition::{Partition, lock, read, remove_files, write};
 use crate::schema::PAGE_BYTES;
 use crate::store::{Inner, Store};
 
@@ -54,7 +54,7 @@ impl Store {
     /// Drops what is too old or too much. [`append`](Store::append) does the same; this is for a store to which nothing
     /// is appended for long.
     pub fn maintain(&self) {
-        let mut writer = crate::partition::lock(&self.inner.writer);
+        let mut writer = lock(&self.inner.writer);
         let idle = self.inner.retain(now());
         if idle {
             *writer = None;
@@ -67,6 +67,7 @@ impl Inner {
     /// writer locked.
     pub(crate) fn retain(&self, now: i64) -> bool {
         let limits = *read(&self.limits);
+        let now = lock(&self.clock).now(now, Instant::now());
         let oldest_kept = now.saturating_sub(i64::try_from(limits.max_age.as_millis()).unwrap_or(i64::MAX));
         let mut lost_newest = false;
         let mut aside = aside::files(&self.path);
@@ -75,11 +76,14 @@ impl Inner {
         }
         loop {
             let partitions = read(&self.state).partitions.clone();
-            if let [oldest, newer @ ..] = &partitions[..]
-                && oldest.span().is_none_or(|(_, max)| max < oldest_kept)
-            {
-                lost_newest |= newer.is_empty();
-                self.drop_partition(oldest, "it is older than max_age");
+            // All are looked at: one that a clock ahead of time wrote says nothing of those behind it.
+            let is_old = |(at, partition): &(usize, &Arc<Partition>)| match partition.span() {
+                Some((_, max)) => max < oldest_kept,
+                None => *at == 0,
+            };
+            if let Some((at, old)) = partitions.iter().enumerate().find(is_old) {
+                lost_newest |= at + 1 == partitions.len();
+                self.drop_partition(old, "it is older than max_age");
                 continue;
             }
             let bytes = partitions.iter().map(|partition| partition.bytes()).sum::<u64>() + aside::bytes(&aside);

@@ -6,14 +6,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use profile::Profile;
 
 use crate::append::Writer;
+use crate::clock::Clock;
 use crate::open::{Interval, OpenIntervals};
 use crate::partition::{Found, Partition, first_time, lock, read, remove_files, set_aside, write};
-use crate::retention::Limits;
+use crate::retention::{Limits, now};
 
 /// Where the store lies, and how much it keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) message: Mutex<Option<String>>,
     /// Bytes of dictionaries of older partitions that are kept in memory.
     pub(crate) cache_bytes: usize,
+    pub(crate) clock: Mutex<Clock>,
     /// Held for as long as the store is open.
     lock: Mutex<File>,
 }
@@ -156,6 +158,7 @@ impl Store {
         };
         let counts = Counts::default();
         let partitions = find_partitions(&path, &counts).map_err(in_folder)?;
+        let newest = partitions.iter().filter_map(|partition| Some(partition.span()?.1)).max();
         let inner = Inner {
             path,
             limits: RwLock::new(Limits { max_age, max_bytes, min_free_bytes, partition }),
@@ -165,6 +168,7 @@ impl Store {
             aside_bytes: AtomicU64::new(0),
             message: Mutex::new(None),
             cache_bytes: CACHE_BYTES,
+            clock: Mutex::new(Clock::new(newest, now(), Instant::now())),
             lock: Mutex::new(held),
         };
         inner.measure_aside();
