@@ -231,7 +231,11 @@ async fn start(profiler: &Arc<Profiler>, args: &Arguments) -> Result<Started, St
 
 fn open(engine: &Engine, settings: Settings) -> Result<Started, String> {
     let (sender, receiver) = mpsc::channel(WAITING);
-    let sink = move |batch| {
+    let sink = move |batch: Batch| {
+        // A batch of an open interval is not to take the place of one that counts.
+        if batch.open && sender.capacity() < WAITING {
+            return Err(batch);
+        }
         sender.try_send(batch).map_err(|error| match error {
             mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch) => batch,
         })

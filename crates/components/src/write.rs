@@ -12,7 +12,6 @@ pub mod arguments;
 mod backoff;
 mod endpoint;
 mod labels;
-mod message;
 mod push;
 mod queue;
 pub mod status;
@@ -32,7 +31,7 @@ use graph::{Component, Context, RunError, State, Updates};
 use lang::decode::IntoValue;
 use lang::value::Value;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use self::arguments::Arguments;
 use self::endpoint::{Endpoint, Settings};
@@ -43,6 +42,8 @@ use crate::receiver::{Append, AppendError, MAX_PUSH_BYTES, NotTaken, ProfilesRec
 
 /// How long what is queued may still be sent when the component stops or an endpoint leaves the configuration.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How often arguments are tried again that could not be taken over: a file that they name may come.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// The component.
 pub struct PyroscopeWrite;
@@ -74,16 +75,17 @@ impl Component for PyroscopeWrite {
         endpoints.apply(&first)?;
         report(&cx, &endpoints, &first);
         cx.export(Exports { receiver: Some(Receiver::shared(endpoints.writer.clone())) });
+        let mut wanted = None;
         loop {
             tokio::select! {
                 () = cx.cancelled() => break,
                 next = args.changed() => match next {
-                    Some(next) => match endpoints.apply(&next) {
-                        Ok(()) => report(&cx, &endpoints, &next),
-                        Err(error) => cx.health(State::Unhealthy, format!("the old arguments stay: {}", chain(&error))),
-                    },
+                    Some(next) => wanted = endpoints.take_over(&cx, next, true),
                     None => break,
                 },
+                () = sleep(TRY_AGAIN), if wanted.is_some() => {
+                    wanted = wanted.and_then(|wanted| endpoints.take_over(&cx, wanted, false));
+                }
                 // Endpoints that left the configuration end by themselves.
                 Some(_) = endpoints.tasks.join_next() => {}
             }
@@ -119,6 +121,20 @@ impl Endpoints {
         let writer =
             Writer { component: component.clone(), route: RwLock::default(), push_total, appends: AtomicU64::new(0) };
         Self { component, scope, statuses, writer: Arc::new(writer), tasks: JoinSet::new() }
+    }
+
+    /// Makes it as the arguments say, or leaves all as it is, says why, and returns them to be tried again.
+    fn take_over(&mut self, cx: &Context<Exports>, arguments: Arc<Arguments>, first: bool) -> Option<Arc<Arguments>> {
+        let Err(error) = self.apply(&arguments) else {
+            report(cx, self, &arguments);
+            return None;
+        };
+        let problem = format!("the old arguments stay: {}", chain(&error));
+        if first {
+            tracing::warn!(component_id = self.component, err = problem, "new arguments were not taken over");
+        }
+        cx.health(State::Unhealthy, problem);
+        Some(arguments)
     }
 
     /// Makes it as the arguments say, or leaves all as it is. An endpoint whose address stays keeps its queue.

@@ -3,19 +3,17 @@
 //!
 //! ```text
 //!  proto/*.proto ──build.rs──▶ messages and service traits ──▶ web implements querier::QuerierService
-//!  labels + pprof bytes ──push::Encoder──▶ body of a Push ──▶ components sends it
-//!  answer of a server ──error::RemoteError──▶ its code and message
+//!  labels + pprof bytes ──push::request──▶ body of a Push ──▶ components sends it
 //! ```
 //!
 //! Invariants: the `.proto` files are ours and hold the fields that are used, with the numbers of the API; no protoc is
 //! needed to build. Deliberately absent: sockets, retries, and what the answers mean.
 //!
-//! Start at [`push`] and [`error`]; the generated code is what the `.proto` files say. Tested beside the code; the
+//! Start at [`push`]; the generated code is what the `.proto` files say. Tested beside the code; the
 //! generated clients and servers of the API itself talk to both sides in `e2e`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod error;
 pub mod push;
 
 #[allow(

@@ -1,59 +1,32 @@
-//! The body of a `push.v1.PusherService/Push`, written without copying profiles twice.
+//! The body of a `push.v1.PusherService/Push`, written without copying the profile twice.
 
 /// Where to send it, below the server's URL.
 pub const PATH: &str = "/push.v1.PusherService/Push";
 
-/// The content type of the body.
+/// The content type of the body and of the answer.
 pub const CONTENT_TYPE: &str = "application/proto";
 
-/// Collects profiles into a `PushRequest`.
-#[derive(Clone, Debug, Default)]
-pub struct Encoder {
-    body: Vec<u8>,
-}
-
-impl Encoder {
-    /// A request without profiles.
-    pub fn new() -> Self {
-        Self::default()
+/// A `PushRequest` of one series with one profile: its labels, sorted by name, the pprof, plain or gzip, and a UUID as text.
+///
+/// The messages are `PushRequest { repeated RawProfileSeries series = 1 }`,
+/// `RawProfileSeries { repeated LabelPair labels = 1; repeated RawSample samples = 2 }`,
+/// `LabelPair { string name = 1; string value = 2 }` and `RawSample { bytes raw_profile = 1; string ID = 2 }`.
+pub fn request<'a>(labels: impl Iterator<Item = (&'a str, &'a str)> + Clone, profile: &[u8], id: &str) -> Vec<u8> {
+    let label_len = |(name, value): (&str, &str)| field_len(name.len()) + field_len(value.len());
+    let labels_len: usize = labels.clone().map(|label| field_len(label_len(label))).sum();
+    let sample_len = field_len(profile.len()) + field_len(id.len());
+    let series_len = labels_len + field_len(sample_len);
+    let mut out = Vec::with_capacity(field_len(series_len));
+    head(&mut out, 1, series_len);
+    for label in labels {
+        head(&mut out, 1, label_len(label));
+        bytes(&mut out, 1, label.0.as_bytes());
+        bytes(&mut out, 2, label.1.as_bytes());
     }
-
-    /// Adds a series with one profile: its labels, sorted by name, the pprof, plain or gzip, and a UUID as text.
-    pub fn add<'a>(
-        &mut self,
-        labels: impl IntoIterator<Item = (&'a str, &'a str)>,
-        profile: &[u8],
-        id: &str,
-    ) -> &mut Self {
-        let mut series = Vec::new();
-        for (name, value) in labels {
-            head(&mut series, 1, field_len(name.len()) + field_len(value.len()));
-            bytes(&mut series, 1, name.as_bytes());
-            bytes(&mut series, 2, value.as_bytes());
-        }
-        let sample_len = field_len(profile.len()) + field_len(id.len());
-        head(&mut self.body, 1, series.len() + field_len(sample_len));
-        self.body.extend_from_slice(&series);
-        head(&mut self.body, 2, sample_len);
-        bytes(&mut self.body, 1, profile);
-        bytes(&mut self.body, 2, id.as_bytes());
-        self
-    }
-
-    /// Bytes of the body so far.
-    pub fn len(&self) -> usize {
-        self.body.len()
-    }
-
-    /// Whether nothing was added.
-    pub fn is_empty(&self) -> bool {
-        self.body.is_empty()
-    }
-
-    /// The body.
-    pub fn finish(self) -> Vec<u8> {
-        self.body
-    }
+    head(&mut out, 2, sample_len);
+    bytes(&mut out, 1, profile);
+    bytes(&mut out, 2, id.as_bytes());
+    out
 }
 
 /// Bytes of a field of `len` bytes with its head. All field numbers here are below 16.
@@ -89,22 +62,19 @@ mod tests {
 
     #[test]
     fn the_generated_message_reads_what_was_written() {
-        let large = vec![7; 300_000];
-        let mut encoder = Encoder::new();
-        assert!(encoder.is_empty());
-        encoder.add([("__name__", "process_cpu"), ("service_name", "ü")], &large, "id-1");
-        encoder.add([], b"", "");
-        let len = encoder.len();
-        let body = encoder.finish();
-        assert_eq!(len, body.len());
-        let request = PushRequest::decode_from_slice(&body).unwrap();
-        let labels: Vec<(&str, &str)> =
-            request.series[0].labels.iter().map(|label| (label.name.as_str(), label.value.as_str())).collect();
-        assert_eq!(labels, [("__name__", "process_cpu"), ("service_name", "ü")]);
-        assert_eq!(
-            (&request.series[0].samples[0].raw_profile[..], &*request.series[0].samples[0].ID),
-            (&large[..], "id-1")
-        );
-        assert_eq!((request.series.len(), request.series[1].labels.len(), request.series[1].samples.len()), (2, 0, 1));
+        let labels = [("__name__", "process_cpu"), ("service_name", "ü")];
+        for len in [0, 127, 128, 16_383, 16_384, 300_000] {
+            let profile = vec![7; len];
+            let body = request(labels.into_iter(), &profile, "id-1");
+            assert_eq!(body.len(), body.capacity(), "{len}");
+            let read = PushRequest::decode_from_slice(&body).unwrap();
+            let [series] = &read.series[..] else { panic!("{} series", read.series.len()) };
+            let seen: Vec<(&str, &str)> = series.labels.iter().map(|l| (l.name.as_str(), l.value.as_str())).collect();
+            assert_eq!(seen, labels);
+            let [sample] = &series.samples[..] else { panic!("{} samples", series.samples.len()) };
+            assert_eq!((&sample.raw_profile[..], &*sample.ID), (&profile[..], "id-1"));
+        }
+        let read = PushRequest::decode_from_slice(&request([].into_iter(), b"", "")).unwrap();
+        assert_eq!((read.series[0].labels.len(), read.series[0].samples.len()), (0, 1));
     }
 }

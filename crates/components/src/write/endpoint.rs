@@ -8,12 +8,12 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use profile::Labels;
+use rpc::push;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::arguments::EndpointArguments;
 use super::backoff::{Backoff, uuid};
-use super::message::push_request;
 use super::push::{Failure, Target, Verdict};
 use super::queue::{BACKLOG, BURST, Item, Next, Queue};
 use super::status::{DropReason, EndpointStatus, LastError, Report, Tally};
@@ -126,7 +126,10 @@ impl Endpoint {
     /// Other settings from the next attempt on. What waits is kept, and waits no longer for the old server's sake.
     pub(super) fn update(&self, settings: Settings) {
         *lock(&self.settings) = Arc::new(settings);
-        lock(&self.queue).release();
+        let mut queue = lock(&self.queue);
+        queue.release();
+        queue.hurry(Instant::now());
+        drop(queue);
         self.news.notify_one();
     }
 
@@ -168,9 +171,11 @@ impl Endpoint {
         }
     }
 
-    /// Asks it to end: what waits is still sent until `deadline`, then dropped for `reason`.
+    /// Asks it to end: what waits is still sent until `deadline`, at once where it waited for another attempt, then dropped
+    /// for `reason`.
     pub(super) fn end(&self, deadline: Instant, reason: DropReason) {
         lock(&self.state).end = Some(End { deadline, reason });
+        lock(&self.queue).hurry(Instant::now());
         self.news.notify_one();
     }
 
@@ -226,7 +231,7 @@ impl Endpoint {
         }
         item.attempts += 1;
         let started = Instant::now();
-        let result = settings.target.push(push_request(&item.labels, &item.pprof, &item.id)).await;
+        let result = settings.target.push(push::request(item.labels.iter(), &item.pprof, &item.id).into()).await;
         self.tally.downstream_latency.observe(started.elapsed().as_secs_f64());
         Landed { item, settings, result }
     }

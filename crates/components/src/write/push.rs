@@ -6,14 +6,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
+use rpc::push::{CONTENT_TYPE as PROTO, PATH};
 
 use super::arguments::EndpointArguments;
 use crate::http_client::{Answer, BuildError, Call, Client, SendError, ServerUrl, UrlError, chain, redacted};
 
 /// What requests say they are from.
 const USER_AGENT: &str = concat!("pyrope/", env!("CARGO_PKG_VERSION"));
-/// The path of the one method.
-const METHOD: &str = "/push.v1.PusherService/Push";
 /// As much of an answer is read, in bytes; a success is empty.
 const MAX_ANSWER: usize = 64 << 10;
 /// As much of an error's text is kept, in bytes.
@@ -54,7 +53,7 @@ pub(super) enum Verdict {
 
 impl Target {
     pub(super) fn new(arguments: &EndpointArguments) -> Result<Self, BuildError> {
-        let method = format!("{}{METHOD}", arguments.url.trim_end_matches('/'));
+        let method = format!("{}{PATH}", arguments.url.trim_end_matches('/'));
         let url = ServerUrl::parse(&arguments.url).and_then(|_| ServerUrl::parse(&method));
         let tls = url.as_ref().is_ok_and(|url| !url.is_plain());
         Ok(Self {
@@ -97,7 +96,7 @@ fn headers(arguments: &EndpointArguments) -> Result<HeaderMap, BuildError> {
     let millis = arguments.remote_timeout.as_millis().clamp(1, 9_999_999_999);
     headers.insert("connect-timeout-ms", HeaderValue::from(u64::try_from(millis).unwrap_or(u64::MAX)));
     headers.insert("connect-protocol-version", HeaderValue::from_static("1"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/proto"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROTO));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     for hop in ["content-length", "transfer-encoding", "connection", "content-encoding"] {
@@ -120,7 +119,7 @@ fn failed(error: &SendError) -> Failure {
 fn judge(answer: &Answer, retry_429: bool, now: SystemTime) -> Result<(), Failure> {
     let status = answer.status;
     let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if status == StatusCode::OK && kind.split(';').next().is_some_and(|kind| kind.trim() == "application/proto") {
+    if status == StatusCode::OK && kind.split(';').next().is_some_and(|kind| kind.trim() == PROTO) {
         return Ok(());
     }
     let again = match status {

@@ -180,6 +180,13 @@ impl Queue {
         self.hold = None;
     }
 
+    /// What waits for another attempt waits no longer than a hold says.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        for item in self.waiting.values_mut() {
+            item.due = item.due.min(now);
+        }
+    }
+
     /// Takes out all that wait, and nothing in from now on.
     pub(super) fn close(&mut self) -> Vec<Item> {
         self.closed = true;
@@ -291,6 +298,21 @@ mod tests {
         assert!(matches!(queue.next(now), Next::At(at) if at == later));
         assert_eq!(take(&mut queue, later).id, "a");
         assert!(matches!(queue.next(later), Next::Empty));
+    }
+
+    #[test]
+    fn in_a_hurry_only_a_hold_is_waited_for() {
+        let mut queue = bounded(9, 1_000_000);
+        queue.push(item("a", 1));
+        let now = Instant::now();
+        let (soon, late) = (now + Duration::from_secs(1), now + Duration::from_secs(900));
+        let a = take(&mut queue, now);
+        queue.put_back(a, late);
+        assert!(matches!(queue.next(now), Next::At(at) if at == late));
+        queue.hold(soon);
+        queue.hurry(now);
+        assert!(matches!(queue.next(now), Next::At(at) if at == soon));
+        assert_eq!(take(&mut queue, soon).id, "a");
     }
 
     #[test]

@@ -267,6 +267,50 @@ async fn what_is_queued_is_sent_before_the_component_stops() {
     assert_eq!(peer.profiles().len(), 12);
 }
 
+/// A profile waits for an hour after its first attempt failed; the server works again.
+async fn one_that_waits(peer: &Peer) -> Running {
+    let waits = "min_backoff_period = \"1h\"\n max_backoff_period = \"2h\"";
+    let write = Running::start(&format!("endpoint {{\n url = {:?}\n {waits}\n}}\n", peer.url())).await;
+    write.append([profile("early")]).await.expect("it is taken");
+    eventually!(write.status().failing);
+    write.append([profile("late")]).await.expect("it is taken");
+    eventually!(write.status().sent_profiles == 1);
+    assert_eq!(write.status().queued_profiles, 1);
+    write
+}
+
+#[tokio::test]
+async fn what_waits_for_another_attempt_is_tried_before_the_component_stops() {
+    let peer = Peer::start("500,ok", &[]);
+    one_that_waits(&peer).await.stop().await;
+    assert_eq!(peer.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn what_waits_for_another_attempt_is_tried_with_new_arguments() {
+    let peer = Peer::start("500,ok", &[]);
+    let write = one_that_waits(&peer).await;
+    write.arguments.send_replace(Arc::new(decode(&endpoint(&peer.url(), "")).expect("it decodes")));
+    eventually!(write.status().sent_profiles == 2);
+    write.stop().await;
+}
+
+#[tokio::test]
+async fn arguments_that_name_a_file_that_is_not_there_are_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("ca.pem");
+    let (old, new) = (format!("http://{}", unused_address()), format!("https://{}", unused_address()));
+    let write = Running::start(&endpoint(&old, "")).await;
+    let named = |name: &str| write.statuses.list().iter().any(|status| status.name == name);
+    let more = format!("name = \"new\"\n tls_config {{\n ca_file = {authority:?}\n }}");
+    write.arguments.send_replace(Arc::new(decode(&endpoint(&new, &more)).expect("it decodes")));
+    a_moment().await;
+    assert!(!named("new"));
+    std::fs::write(&authority, include_str!("../../http_client/testdata/ca.pem")).unwrap();
+    eventually!(named("new"));
+    write.stop().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_sent_before_the_end_is_counted() {
     let peer = Peer::start("hang", &[]);
