@@ -134,7 +134,8 @@ static __always_inline void submit(struct scratch *s, struct counters_value *c)
 	}
 	u64 size = sizeof(s->head) + (at & (WORDS - 1)) * 8;
 	u64 gap = s->new_file ? GAP_FILE : GAP_NEVER;
-	if (bpf_ringbuf_output(&samples, &s->head, size, wake_flags(c, &samples, gap, s->head.ktime)))
+	u64 flags = wake_flags(c, &samples, knobs.wake_at_bytes, gap, s->head.ktime);
+	if (bpf_ringbuf_output(&samples, &s->head, size, flags))
 		COUNT(c, lost_ring_full);
 }
 
@@ -180,13 +181,22 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 			head->kernel_frames = (n >> 3) & 127;
 		if (task.flags & PF_KTHREAD)
 			head->flags |= SAMPLE_KTHREAD;
-		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && read_task(&user, NULL);
+		/* A thread that works for the kernel on a user's memory, as vhost's do, never was in user mode: it has the
+		 * registers of the thread that made it, but for these two zeros. Source: copy_thread in
+		 * arch/x86/kernel/process.c. */
+		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && read_task(&user, NULL) &&
+			   user.pc && user.sp;
 		if (has_user && (s64)user.orig_ax >= 0)
 			head->flags |= SAMPLE_IN_SYSCALL;
 	}
 
 	u32 end = END_none;
+	if (has_user)
+		enter_space(s, &task.space);
 	if (has_user && user.cs != USER_CS_64) {
+		/* Its place is a frame without any walk. */
+		resolve(user.pc);
+		keep_frame(s, user.pc);
 		end = END_compat;
 	} else if (has_user) {
 		s->pc = user.pc;
@@ -195,7 +205,6 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		s->exact = 1;
 		s->known = 0;
 		s->unbuilt = 0;
-		enter_space(s, &task.space);
 		int found = walk_user();
 		if (found == WALK_WANTS_REGISTERS) {
 			take_registers(s, ctx);

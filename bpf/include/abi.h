@@ -8,7 +8,8 @@
 #define MAX_KERNEL_FRAMES 127
 #define MAX_MAPPINGS 32
 #define COMM_LEN 16
-#define MAX_PATH_BYTES 512
+#define MAX_PATH_BYTES 1024
+#define SEEN_FILES 8192 /* places where the kernel side notes whose path it sent; a power of two */
 
 /* Unwind rows; crates/unwind/src/span.rs draws how they lie in lines. */
 #define LINE_WORDS 16
@@ -133,7 +134,8 @@ struct sample {
 };
 
 /* The names on the way from a file up to the root of its file system, leaf first, each ended by a NUL. Sent once for a
- * file that the kernel side has not seen before, so that the file keeps a name when its process is gone. */
+ * file that the kernel side has not seen before, or was told to forget, so that the file keeps a name when its process is
+ * gone. */
 struct file_path {
 	u8 kind;
 	u8 names;
@@ -173,7 +175,7 @@ _Static_assert(sizeof(struct rule) == 16, "struct rule");
 _Static_assert(sizeof(struct table) == 24, "struct table");
 _Static_assert(sizeof(struct mapping) == 48, "struct mapping");
 _Static_assert(sizeof(struct sample) == 64, "struct sample");
-_Static_assert(sizeof(struct file_path) == 536, "struct file_path");
+_Static_assert(sizeof(struct file_path) == 1048, "struct file_path");
 _Static_assert(sizeof(struct process_event) == 32, "struct process_event");
 
 #endif

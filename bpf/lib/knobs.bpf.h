@@ -7,7 +7,7 @@ struct knobs {
 	/* Size of a kernel stack, at whose end pt_regs lie: for kernels before 5.15, which lack bpf_task_pt_regs. The default
 	 * is THREAD_SIZE of x86-64 without KASAN. */
 	u64 thread_size;
-	/* User space is asked to read when a ring holds more bytes than this. */
+	/* User space is asked to read when the ring of samples holds this many bytes. */
 	u64 wake_at_bytes;
 	/* Whether samples carry the id of their cgroup. It takes several loads that miss the cache, and tells nothing where the
 	 * version 2 hierarchy is empty beside version 1. */

@@ -72,9 +72,10 @@ struct {
 } samples SEC(".maps");
 
 /* exec, fork and exit of processes. Apart from the samples, so that a storm of either leaves the other whole. */
+#define PROC_EVENTS_BYTES (256 << 10)
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 256 << 10);
+	__uint(max_entries, PROC_EVENTS_BYTES);
 } proc_events SEC(".maps");
 
 /* 0 -> the state above. Written only by the CPU's own sample, whose interrupt cannot nest. */
@@ -97,9 +98,8 @@ struct {
 	__type(value, struct counters_value);
 } counters SEC(".maps");
 
-/* Files whose path was sent: hash of the identity -> the identity's tag. Direct-mapped; a collision costs one more path
- * record, never a sample. */
-#define SEEN_FILES 8192
+/* Files whose path was sent: hash of the identity -> the identity's tag. Written by the sample that sent it; user space writes
+ * zero where it has forgotten the file. Direct-mapped; a collision costs one more path record, never a sample. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SEEN_FILES);
@@ -130,12 +130,12 @@ static __always_inline struct counters_value *this_counters(void)
 /* What a ring that fills waits. */
 #define GAP_FULL 5000000ULL
 
-/* The flags of a ring submission: wake when the last wake-up is longer ago than `gap`, or when the ring fills. */
-static __always_inline u64 wake_flags(struct counters_value *c, void *ring, u64 gap, u64 now)
+/* The flags of a ring submission: wake when the last wake-up is longer ago than `gap`, or when the ring holds `full` bytes. */
+static __always_inline u64 wake_flags(struct counters_value *c, void *ring, u64 full, u64 gap, u64 now)
 {
 	u64 since = now - c->woken;
 	if (since <= gap &&
-	    (since <= GAP_FULL || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < knobs.wake_at_bytes))
+	    (since <= GAP_FULL || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < full))
 		return BPF_RB_NO_WAKEUP;
 	c->woken = now;
 	COUNT(c, wakeups);

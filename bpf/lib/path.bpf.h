@@ -6,7 +6,7 @@
 #include "maps.bpf.h"
 
 #define PATH_NAMES 16
-#define NAME_BYTES 64 /* a longer name is cut; the identity tells the file */
+#define NAME_BYTES 256 /* NAME_MAX of every file system, and the NUL */
 
 struct path_scratch {
 	union {
@@ -32,24 +32,13 @@ static __always_inline u64 file_tag(struct mapping *m)
 	return (tag ^ (tag >> 29)) | 1;
 }
 
-/* True once for each file: the caller then sends its path. */
-static __always_inline bool first_sight(struct mapping *m)
-{
-	u64 tag = file_tag(m);
-	u32 index = (tag >> 40) & (SEEN_FILES - 1);
-	u64 *seen = bpf_map_lookup_elem(&seen_files, &index);
-	if (!seen || *seen == tag)
-		return false;
-	*seen = tag;
-	return true;
-}
-
-static __always_inline void send_path(struct mapping *m, struct file *file, u32 tgid)
+/* False if the ring has no room for it. */
+static __always_inline bool send_path(struct mapping *m, struct file *file, u32 tgid)
 {
 	u32 zero = 0;
 	struct path_scratch *p = bpf_map_lookup_elem(&path_scratch, &zero);
 	if (!p)
-		return;
+		return false;
 	struct file_path *r = &p->record;
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	u32 used = 0, names = 0;
@@ -78,7 +67,26 @@ static __always_inline void send_path(struct mapping *m, struct file *file, u32 
 	r->dev = m->dev;
 	r->version = m->version;
 	u32 size = sizeof(*r) - MAX_PATH_BYTES + (used & (MAX_PATH_BYTES - 1));
-	bpf_ringbuf_output(&samples, r, size, BPF_RB_NO_WAKEUP);
+	return !bpf_ringbuf_output(&samples, r, size, BPF_RB_NO_WAKEUP);
+}
+
+/* True for a file that was not seen before: its path is on its way, or is sent the next time if the ring is full. */
+static __always_inline bool first_sight(struct scratch *s, struct counters_value *c, struct mapping *m, struct file *file)
+{
+	u64 tag = file_tag(m);
+	/* crates/abi computes it too. */
+	u32 index = (tag >> 40) & (SEEN_FILES - 1);
+	u64 *seen = bpf_map_lookup_elem(&seen_files, &index);
+	if (!seen || *seen == tag)
+		return false;
+	if (send_path(m, file, s->head.tgid)) {
+		*seen = tag;
+	} else {
+		COUNT(c, paths_lost);
+		/* The next sample shall look the mapping up, and not find it remembered. */
+		s->space.sequence = 0;
+	}
+	return true;
 }
 
 #endif

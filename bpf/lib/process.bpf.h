@@ -18,7 +18,8 @@ static __always_inline void send_event(u32 kind, struct task_struct *task, u32 p
 	e.ktime = bpf_ktime_get_ns();
 	e.start_time = BPF_CORE_READ(task, group_leader, start_boottime);
 	e.parent = parent;
-	u64 flags = wake_flags(c, &proc_events, kind == RECORD_EXEC ? GAP_PROCESS : GAP_NEVER, e.ktime);
+	u64 gap = kind == RECORD_EXEC ? GAP_PROCESS : GAP_NEVER;
+	u64 flags = wake_flags(c, &proc_events, PROC_EVENTS_BYTES / 2, gap, e.ktime);
 	if (bpf_ringbuf_output(&proc_events, &e, sizeof(e), flags))
 		COUNT(c, process_events_lost);
 }

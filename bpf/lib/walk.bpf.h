@@ -99,10 +99,8 @@ __attribute__((noinline)) int resolve(u64 pc)
 	struct remembered *r = &s->maps[slot & (MAX_MAPPINGS - 1)];
 	r->m = found;
 	r->table = 0;
-	if ((found.flags & MAPPING_FILE) && first_sight(&r->m)) {
-		send_path(&r->m, (struct file *)VMA_WORD(s, vm_file), s->head.tgid);
+	if ((found.flags & MAPPING_FILE) && first_sight(s, c, &r->m, (struct file *)VMA_WORD(s, vm_file)))
 		s->new_file = true;
-	}
 	return enter(s, slot);
 }
 

@@ -17,7 +17,7 @@ pub struct Layout {
 }
 
 /// `MAX_PATH_BYTES`: the text behind the head of `struct file_path`.
-const PATH_TEXT: usize = 512;
+const PATH_TEXT: usize = 1024;
 
 macro_rules! layout {
     ($name:literal, $size:expr, $type:ty, [$($field:ident),*], [$($more:expr),*]) => {

@@ -18,7 +18,8 @@ pub mod rows;
 
 pub use layout::{LAYOUTS, Layout};
 pub use record::{
-    FilePath, Malformed, Mapping, ProcessEvent, Record, SampleHead, SampleRecord, kind, mapping_flag, sample_flag,
+    FilePath, Malformed, Mapping, ProcessEvent, Record, SEEN_FILES, SampleHead, SampleRecord, kind, mapping_flag,
+    sample_flag, seen_slot,
 };
 
 /// Largest number of user frames in a sample (`MAX_USER_FRAMES`).

@@ -101,6 +101,9 @@ pub(crate) struct PathHead {
     pub(crate) version: u32,
 }
 
+/// How many places there are to note whose path was sent (`SEEN_FILES`); a power of two.
+pub const SEEN_FILES: u32 = 8192;
+
 const _: () = assert!(size_of::<Mapping>() == 48);
 const _: () = assert!(size_of::<SampleHead>() == 64);
 const _: () = assert!(size_of::<ProcessEvent>() == 32);
@@ -146,6 +149,12 @@ pub enum Record<'a> {
     Path(FilePath),
     /// Birth, exec or death of a process.
     Process(&'a ProcessEvent),
+}
+
+/// Where the kernel side notes that it sent a file's path (`first_sight` in `path.bpf.h`), by the file's
+/// [tag](crate::rows::file_tag).
+pub fn seen_slot(tag: u64) -> u32 {
+    (tag >> 40) as u32 & (SEEN_FILES - 1)
 }
 
 /// A record that the two sides do not agree about.

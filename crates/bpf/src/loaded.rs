@@ -35,6 +35,7 @@ pub struct Loaded {
     _tracepoints: Vec<Link>,
     rings: Rings,
     counters: MapHandle,
+    seen_files: MapHandle,
     wake: Arc<OwnedFd>,
     hz: Option<u32>,
     /// Steps of CPUs that came or went, as of when the events were last looked at.
@@ -63,6 +64,7 @@ impl Loaded {
         let map = |name: &str| map_named(&object, name);
         let (samples, events, counters, checks) =
             (map("samples")?, map("proc_events")?, map("counters")?, map("self_checks")?);
+        let seen_files = map("seen_files")?;
         let rings =
             Rings::new(&samples, &events).map_err(|error| limits::failed("cannot map the sample ring", &error))?;
         let map_bytes = object.maps().map(|map| memlock_of(map.as_fd())).sum();
@@ -86,6 +88,7 @@ impl Loaded {
             _tracepoints: tracepoints,
             rings,
             counters,
+            seen_files,
             wake: Arc::new(wake),
             hz: None,
             cpu_steps: 0,
@@ -109,10 +112,12 @@ impl Loaded {
             _ => KernelError::new(format!("cannot open the perf event of CPU {cpu}: {error}")),
         })?;
         let program = self.program("sample_cpu")?;
+        let link = program
+            .attach_perf_event(event.as_raw_fd())
+            .map_err(|error| limits::failed(format_args!("cannot attach to the perf event of CPU {cpu}"), &error))?;
         // The link owns the event from here on, and closes it when it drops.
-        program
-            .attach_perf_event(event.into_raw_fd())
-            .map_err(|error| KernelError::new(format!("cannot attach to the perf event of CPU {cpu}: {error:#}")))
+        _ = event.into_raw_fd();
+        Ok(link)
     }
 
     fn program(&self, name: &str) -> Result<ProgramMut<'_>, KernelError> {
@@ -178,6 +183,13 @@ impl Kernel for Loaded {
 
     fn drain(&mut self, each: &mut dyn FnMut(&[u8])) {
         self.rings.drain(each);
+    }
+
+    fn forget_file(&mut self, tag: u64) {
+        let slot = abi::seen_slot(tag).to_ne_bytes();
+        if let Err(error) = self.seen_files.update(&slot, &0_u64.to_ne_bytes(), MapFlags::ANY) {
+            tracing::debug!(%error, "the path of a file will not be sent again");
+        }
     }
 
     fn counters(&mut self) -> KernelCounters {

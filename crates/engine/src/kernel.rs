@@ -56,6 +56,10 @@ pub trait Kernel {
     /// Hands over every record that is in the rings, oldest first in each.
     fn drain(&mut self, each: &mut dyn FnMut(&[u8]));
 
+    /// Has the kernel side take the file with this [tag](abi::rows::file_tag) for one that no sample has shown: with the
+    /// next sample that does, it sends the file's path and wakes us. Nothing to do where paths are not sent.
+    fn forget_file(&mut self, _tag: u64) {}
+
     /// Totals so far.
     fn counters(&mut self) -> KernelCounters;
 

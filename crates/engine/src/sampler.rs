@@ -1,10 +1,12 @@
 //! The sampler thread: owns the kernel side, the processes, the stacks and every session's counts.
 
+mod containers;
 mod files;
 mod interner;
 mod job;
 mod path;
 mod processes;
+mod rate;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use crate::window::Window;
 use interner::Interner;
 use job::job;
 use processes::Processes;
+use rate::Complaint;
 
 /// How long the thread sleeps at most: what bounds how late a sample is read. The kernel wakes it before a ring is full.
 const IDLE: Duration = Duration::from_millis(500);
@@ -59,6 +62,8 @@ pub(crate) struct Sampler {
     rows: RowCounts,
     events_missed: u64,
     totals: Totals,
+    rate_fails: Complaint,
+    cpus_fail: Complaint,
 }
 
 impl Sampler {
@@ -88,6 +93,8 @@ impl Sampler {
             rows: rows.counts,
             events_missed: 0,
             totals,
+            rate_fails: Complaint::default(),
+            cpus_fail: Complaint::default(),
         }
     }
 
@@ -103,15 +110,16 @@ impl Sampler {
                 return;
             }
             busy = self.drain();
+            self.tell_of_own_code();
+            let unreached = self.interner.unreached();
+            self.forget_in_kernel(&unreached);
             let now = now();
             self.end_windows(now);
             self.show_windows(now);
             self.forget_files(now);
             if now.saturating_sub(self.cpus_followed) >= CPUS_EVERY {
                 self.cpus_followed = now;
-                if let Err(error) = self.kernel.follow_cpus() {
-                    tracing::warn!(%error, "cannot follow CPU hotplug");
-                }
+                self.follow_cpus();
                 self.retry_rate();
                 self.balance();
             }
@@ -180,27 +188,6 @@ impl Sampler {
             session.settings = settings;
         }
         self.retry_rate();
-    }
-
-    /// Samples at the rate that the sessions need, if that is possible; it is tried again each second.
-    fn retry_rate(&mut self) {
-        if let Err(error) = self.set_rate() {
-            tracing::error!(error, "cannot change the sample rate");
-        }
-    }
-
-    fn set_rate(&mut self) -> Result<(), String> {
-        let rate = self.sessions.values().map(|session| session.settings.sample_rate).max();
-        if rate.unwrap_or(0) == self.rate {
-            return Ok(());
-        }
-        // What was taken at the old rate is read before the first sample of the new one.
-        self.kernel.sample(None).map_err(|error| error.to_string())?;
-        self.drain();
-        self.rate = 0;
-        self.kernel.sample(rate).map_err(|error| error.to_string())?;
-        self.rate = rate.unwrap_or(0);
-        Ok(())
     }
 
     fn close(&mut self, id: SessionId, closed: Sender<()>) {
@@ -274,6 +261,7 @@ impl Sampler {
             tgid: record.head.tgid,
             kernel_thread,
             container: process.container.as_ref(),
+            moves: process.moves,
         };
         for session in self.sessions.values_mut() {
             session.take(record, &matched, node, self.rate);
@@ -366,8 +354,24 @@ impl Sampler {
         // A namer that is behind is asked again next time; until then there is no room for more files.
         if self.namer.try_send(NamerEvent::Close(Box::new(close))).is_ok() {
             self.interner.mark_synced(synced, self.processes.len());
-            self.interner.forget(&forgotten);
+            let tags = self.interner.forget(&forgotten);
+            self.forget_in_kernel(&tags);
         }
+    }
+
+    /// Has the namer keep what names the code that processes made themselves, while they are there.
+    fn tell_of_own_code(&mut self) {
+        for process in self.interner.own_code() {
+            if let Some(key) = self.processes.key(process) {
+                // A namer that is behind looks for it when the interval ends.
+                _ = self.namer.try_send(NamerEvent::OwnCode(key));
+            }
+        }
+    }
+
+    /// Has the kernel side tell of these files anew.
+    fn forget_in_kernel(&mut self, tags: &[u64]) {
+        tags.iter().for_each(|tag| self.kernel.forget_file(*tag));
     }
 
     /// Brings the accounts up to date with the kernel's counters.
@@ -396,3 +400,6 @@ pub(crate) fn now() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,11 +53,12 @@ pub(crate) struct Shared {
     pub(crate) watched_until: AtomicU64,
 }
 
-/// Which bucket a process's samples go into, and up to which change of the targets that was looked up.
+/// Which bucket a process's samples go into, and up to which change of the targets and of its container that was looked up.
 #[derive(Clone, Copy, Default)]
 struct Binding {
     window: u64,
     changed: u64,
+    moves: u32,
     bucket: u32,
 }
 
@@ -67,6 +68,8 @@ pub(crate) struct Matched<'a> {
     pub(crate) tgid: u32,
     pub(crate) kernel_thread: bool,
     pub(crate) container: Option<&'a Arc<str>>,
+    /// How often its container has changed.
+    pub(crate) moves: u32,
 }
 
 /// The sampler's side of a session.
@@ -147,7 +150,8 @@ impl SessionState {
             self.bindings.resize(index + 1, Binding::default());
         }
         let known = self.bindings[index];
-        let current = known.window == self.window.start && known.changed == self.targets.changed;
+        let looked_up = (known.window, known.changed, known.moves);
+        let current = looked_up == (self.window.start, self.targets.changed, process.moves);
         if current && ktime >= self.targets.changed {
             return known.bucket;
         }
@@ -161,7 +165,8 @@ impl SessionState {
             container: container.map(|key| (container_turn, key)),
         });
         if ktime >= self.targets.changed {
-            self.bindings[index] = Binding { window: self.window.start, changed: self.targets.changed, bucket };
+            let (window, changed) = (self.window.start, self.targets.changed);
+            self.bindings[index] = Binding { window, changed, moves: process.moves, bucket };
         }
         bucket
     }
@@ -196,3 +201,36 @@ impl SessionState {
 
 /// How often the open interval is shown, in nanoseconds.
 pub(crate) const OPEN_EVERY: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> SessionState {
+        let settings = Settings {
+            sample_rate: 100,
+            collect_interval: Duration::from_secs(10),
+            demangle: Mode::None,
+            collect_kernel: true,
+            collect_user: true,
+            targets_only: true,
+        };
+        SessionState::new(settings, Targets::default(), Arc::default(), Arc::new(Box::new(Err)), 1)
+    }
+
+    #[test]
+    fn a_process_that_comes_into_another_container_goes_into_another_bucket() {
+        let mut session = session();
+        let (shop, cart): (Arc<str>, Arc<str>) = (Arc::from("shop"), Arc::from("cart"));
+        let mut bucket = |container, moves| {
+            let process = Matched { index: 0, tgid: 7, kernel_thread: false, container, moves };
+            let number = session.bucket(&process, 100);
+            session.window.buckets[number as usize].container.clone()
+        };
+        let of = |id: &Arc<str>| Some((0, TargetKey::Container(Arc::clone(id))));
+        assert_eq!(bucket(None, 0), None);
+        assert_eq!(bucket(Some(&shop), 1), of(&shop));
+        assert_eq!(bucket(Some(&cart), 2), of(&cart));
+        assert_eq!(bucket(Some(&cart), 2), of(&cart));
+    }
+}

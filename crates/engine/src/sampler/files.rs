@@ -2,7 +2,8 @@
 //!
 //! A file keeps its number for as long as intervals hold frames of it, and a while longer. What is forgotten is closed by
 //! the namer, after it has named all frames that the file has so far. A file that comes back is a new one: it gets another
-//! number and is opened again through a process that has it. So does one that was not reached, when it is sampled again.
+//! number and is opened again through a process that has it. So does one that was not reached, when it is sampled again. Of
+//! both the kernel side is to send the path anew, for their next process may be as brief as the last.
 
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ struct Seen {
     /// How many intervals held it, as far as they have ended.
     intervals: u32,
     wish: Wish,
+    /// It was not reached, and that was said.
+    said: bool,
 }
 
 /// A file that is sampled.
@@ -50,12 +53,12 @@ impl FileTable {
         Self { by_key: HashMap::new(), key_of: HashMap::new(), abandoned: Vec::new(), next: 0, turn: 0, most }
     }
 
-    /// The number of a file that has one.
-    pub(crate) fn number(&self, key: &FileKey) -> Option<u64> {
-        self.by_key.get(key).map(|seen| seen.number)
+    /// Whether the path of a file is of use: it is not open, or on its way.
+    pub(crate) fn wants_path(&self, key: &FileKey) -> bool {
+        self.by_key.get(key).is_none_or(|seen| seen.wish.is_unreached())
     }
 
-    /// The same for a file that is sampled now, and what is to be done for it.
+    /// The number of a file that has one and is sampled now, and what is to be done for it.
     pub(crate) fn sampled(&mut self, key: &FileKey, now: u32) -> Option<Sampled> {
         let seen = self.by_key.get_mut(key)?;
         let ask = seen.wish.sampled(now);
@@ -64,6 +67,7 @@ impl FileTable {
             self.key_of.remove(&seen.number);
             self.abandoned.push(seen.number);
             seen.number = self.next;
+            seen.said = false;
             self.next += 1;
             self.key_of.insert(seen.number, *key);
             open = Some(Arc::clone(&seen.wish));
@@ -87,7 +91,8 @@ impl FileTable {
         self.next += 1;
         let wish = Wish::default();
         _ = wish.sampled(now);
-        self.by_key.insert(key, Seen { number, used: self.turn, intervals: 0, wish: Arc::clone(&wish) });
+        let seen = Seen { number, used: self.turn, intervals: 0, wish: Arc::clone(&wish), said: false };
+        self.by_key.insert(key, seen);
         self.key_of.insert(number, key);
         Some((number, wish))
     }
@@ -133,12 +138,22 @@ impl FileTable {
         forget
     }
 
-    /// Forgets a file.
-    pub(crate) fn forget(&mut self, number: u64) {
+    /// Forgets a file. Gives it, unless it has another number by now.
+    pub(crate) fn forget(&mut self, number: u64) -> Option<FileKey> {
         self.abandoned.retain(|abandoned| *abandoned != number);
-        if let Some(key) = self.key_of.remove(&number) {
-            self.by_key.remove(&key);
-        }
+        let key = self.key_of.remove(&number)?;
+        self.by_key.remove(&key);
+        Some(key)
+    }
+
+    /// The files that were not reached, each once.
+    pub(crate) fn unreached(&mut self) -> Vec<FileKey> {
+        let new = self.by_key.iter_mut().filter(|(_, seen)| !seen.said && seen.wish.is_unreached());
+        new.map(|(key, seen)| {
+            seen.said = true;
+            *key
+        })
+        .collect()
     }
 }
 
@@ -150,6 +165,12 @@ mod tests {
         FileKey { ino, dev: 1, version: 0 }
     }
 
+    impl FileTable {
+        fn number(&self, key: &FileKey) -> Option<u64> {
+            self.by_key.get(key).map(|seen| seen.number)
+        }
+    }
+
     /// The number that a file gets.
     fn add(table: &mut FileTable, ino: u64) -> Option<u64> {
         table.add(key(ino), 0).map(|(number, _)| number)
@@ -159,7 +180,7 @@ mod tests {
         let mut forgotten = table.to_forget();
         forgotten.sort_unstable_by_key(|(number, _)| *number);
         for (number, _) in &forgotten {
-            table.forget(*number);
+            _ = table.forget(*number);
         }
         forgotten
     }
@@ -216,6 +237,31 @@ mod tests {
         assert_eq!(forget_all(&mut table), [(first, Closed::Unused)], "the first number is closed");
         assert_eq!(forget_all(&mut table), []);
         assert_eq!(table.number(&key(1)), Some(first + 1));
+    }
+
+    #[test]
+    fn a_file_that_was_not_reached_is_named_once_and_takes_its_path_until_it_is_on_its_way() {
+        let mut table = FileTable::new(8);
+        let (_, wish) = table.add(key(1), 100).unwrap();
+        add(&mut table, 2).unwrap();
+        assert_eq!((table.unreached(), table.wants_path(&key(1))), (vec![], false));
+        for now in [101, 200] {
+            wish.not_reached(now);
+            assert_eq!((table.unreached(), table.wants_path(&key(1))), (vec![key(1)], true));
+            assert_eq!(table.unreached(), [], "it was said");
+            assert!(table.sampled(&key(1), now + 1).unwrap().open.is_some());
+            assert_eq!((table.unreached(), table.wants_path(&key(1))), (vec![], false));
+        }
+        assert!(table.wants_path(&key(3)), "nothing is known of it");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_given_but_for_a_number_that_its_file_has_no_more() {
+        let mut table = FileTable::new(8);
+        let (first, wish) = table.add(key(1), 100).unwrap();
+        wish.not_reached(100);
+        let second = table.sampled(&key(1), 100).unwrap().number;
+        assert_eq!((table.forget(first), table.forget(second)), (None, Some(key(1))));
     }
 
     #[test]

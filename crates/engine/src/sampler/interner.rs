@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use abi::{ADDRESS_EXACT, FilePath, Mapping, SampleRecord, mapping_flag, sample_flag};
+use abi::rows::file_tag;
+use abi::{ADDRESS_EXACT, FilePath, Mapping, SampleHead, SampleRecord, WalkEnd, mapping_flag, sample_flag};
 use crossbeam_channel::Sender;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::command::SessionId;
 use crate::files::{Closed, FileCounts, Opening, most_open};
@@ -35,6 +36,10 @@ pub(crate) struct Interner {
     counts: FileCounts,
     /// Paths that came before the sample which needs them.
     hints: HashMap<FileKey, String>,
+    /// How many files were not reached, as of when these were looked for.
+    unreached: u64,
+    /// Processes that run code which they made themselves, and those of them that nobody was told of yet.
+    own_code: (HashSet<u32>, Vec<u32>),
     opener: Sender<OpenRequest>,
     rows: Sender<RowRequest>,
     /// When the last sample was taken, by the clock of wishes.
@@ -56,6 +61,8 @@ impl Interner {
             files: FileTable::new(most_open()),
             counts,
             hints: HashMap::new(),
+            unreached: 0,
+            own_code: Default::default(),
             opener,
             rows,
             seconds: 0,
@@ -69,7 +76,7 @@ impl Interner {
     /// Keeps the path of a file for when a sample asks for the file.
     pub(crate) fn name_hint(&mut self, path: FilePath) {
         let key = FileKey { ino: path.ino, dev: path.dev, version: path.version };
-        if self.files.number(&key).is_some() {
+        if !self.files.wants_path(&key) {
             return;
         }
         // A hint is used at once or never.
@@ -95,7 +102,7 @@ impl Interner {
     fn build(&mut self, record: &SampleRecord<'_>, process: u32) -> Node {
         let mut spaces = [Space::KERNEL; abi::MAX_MAPPINGS];
         for (space, mapping) in spaces.iter_mut().zip(record.mappings) {
-            *space = self.space(mapping, record.head.tgid, process);
+            *space = self.space(mapping, record.head, process);
         }
         let in_syscall = record.head.flags & sample_flag::IN_SYSCALL != 0;
         let mut path = self.paths.begin(process);
@@ -123,11 +130,17 @@ impl Interner {
         path.node()
     }
 
-    fn space(&mut self, mapping: &Mapping, tgid: u32, process: u32) -> Space {
+    fn space(&mut self, mapping: &Mapping, head: &SampleHead, process: u32) -> Space {
+        let tgid = head.tgid;
         if mapping.flags & mapping_flag::VDSO != 0 {
-            return Space::VDSO;
+            // A 32-bit program has another one than we.
+            let is_ours = usize::from(head.end) != WalkEnd::Compat as usize;
+            return if is_ours { Space::VDSO } else { Space::process(process) };
         }
         if mapping.flags & mapping_flag::FILE == 0 {
+            if self.own_code.0.insert(process) {
+                self.own_code.1.push(process);
+            }
             return Space::process(process);
         }
         let key = FileKey { ino: mapping.ino, dev: mapping.dev, version: mapping.version };
@@ -149,8 +162,12 @@ impl Interner {
         let Some((file, wish)) = open else { return self.not_asked(tgid, process) };
         let path = self.hints.remove(&key);
         let request = OpenRequest { file, key, tgid, start: mapping.start, end: mapping.end, path, wish };
-        if self.opener.try_send(request).is_err() {
+        if let Err(error) = self.opener.try_send(request) {
             self.files.withdraw(&key);
+            // The kernel side does not send it again.
+            if let Some(path) = error.into_inner().path {
+                self.hints.insert(key, path);
+            }
             return self.not_asked(tgid, process);
         }
         Space::file(file)
@@ -208,12 +225,28 @@ impl Interner {
         self.files.to_forget()
     }
 
-    /// The namer closes these.
-    pub(crate) fn forget(&mut self, files: &[(u64, Closed)]) {
+    /// The namer closes these. Gives the tags of those that are no longer known.
+    pub(crate) fn forget(&mut self, files: &[(u64, Closed)]) -> Vec<u64> {
+        let mut tags = Vec::new();
         for (number, reason) in files {
-            self.files.forget(*number);
+            tags.extend(self.files.forget(*number).map(tag));
             self.counts.count_closed(*reason);
         }
+        tags
+    }
+
+    /// Numbers of processes that are new in running code which they made themselves.
+    pub(crate) fn own_code(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.own_code.1)
+    }
+
+    /// The tags of files that turned out not to be reached.
+    pub(crate) fn unreached(&mut self) -> Vec<u64> {
+        let unreached = self.counts.openings(Opening::Unreached);
+        if std::mem::replace(&mut self.unreached, unreached) == unreached {
+            return Vec::new();
+        }
+        self.files.unreached().into_iter().map(tag).collect()
     }
 
     /// What the namer lacks.
@@ -251,12 +284,17 @@ impl Interner {
         self.stacks = Stacks::new();
         self.recent.fill((0, ROOT));
         self.paths.clear();
+        self.own_code = Default::default();
         self.restarted = true;
         processes.renumber();
         for session in sessions.values_mut() {
             session.renumber();
         }
     }
+}
+
+fn tag(key: FileKey) -> u64 {
+    file_tag(key.ino, key.dev, key.version)
 }
 
 /// A hash of all the words of a payload. Two different stacks of one process collide once in 2^64.
@@ -268,4 +306,29 @@ fn fingerprint(payload: &[u8], process: u32) -> u64 {
         hash = (product as u64) ^ (product >> 64) as u64 ^ hash.rotate_left(23);
     }
     hash | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+
+    #[test]
+    fn the_vdso_of_a_32_bit_program_is_its_own() {
+        let ((opener, _opened), (rows, _asked)) = (bounded(1), bounded(1));
+        let mut interner = Interner::new(opener, rows, FileCounts::default());
+        let mut space_of = |end: WalkEnd, process| {
+            let head = SampleHead { end: end as u8, mappings: 1, user_frames: 1, ..SampleHead::new_zeroed() };
+            let flags = mapping_flag::VDSO;
+            let mappings = [Mapping { start: 0x1000, end: 0x3000, flags, ..Mapping::new_zeroed() }];
+            let user = [0x1004];
+            let record = SampleRecord { head: &head, kernel: &[], user: &user, mappings: &mappings, payload: &[] };
+            let node = interner.stack(&record, process);
+            interner.stacks.frames_of([node].into_iter()).map(|frame| frame.space).collect::<Vec<_>>()
+        };
+        assert_eq!(space_of(WalkEnd::Root, 0), [Space::VDSO]);
+        assert_eq!(space_of(WalkEnd::Compat, 1), [Space::process(1)]);
+    }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use abi::{ProcessEvent, SampleRecord};
 use hashbrown::HashMap;
-use inspect::{Proc, ProcessKey, proc::Wanted};
+use inspect::ProcessKey;
+
+use super::containers::Containers;
 
 /// Nanoseconds in a clock tick of /proc: USER_HZ is 100 on every architecture supported.
 const TICK: u64 = 10_000_000;
@@ -15,6 +17,8 @@ pub(crate) struct Process {
     start_time: u64,
     /// Its container, once asked for.
     pub(crate) container: Option<Arc<str>>,
+    /// How often that changed.
+    pub(crate) moves: u32,
     container_known: bool,
 }
 
@@ -22,23 +26,14 @@ pub(crate) struct Process {
 pub(crate) struct Processes {
     by_tgid: HashMap<u32, Process>,
     keys: Vec<ProcessKey>,
-    /// Containers by cgroup, for processes that are gone before they could be asked. Cgroup 1 is the root, which every
-    /// process is in where only version 1 hierarchies are used.
-    by_cgroup: HashMap<u64, Option<Arc<str>>>,
-    proc: Option<Proc>,
+    containers: Containers,
     /// Whether a target is a container's.
     pub(crate) want_containers: bool,
 }
 
 impl Processes {
     pub(crate) fn new() -> Self {
-        Self {
-            by_tgid: HashMap::new(),
-            keys: Vec::new(),
-            by_cgroup: HashMap::new(),
-            proc: Proc::open().ok(),
-            want_containers: false,
-        }
+        Self { by_tgid: HashMap::new(), keys: Vec::new(), containers: Containers::new(), want_containers: false }
     }
 
     /// The process of a sample.
@@ -48,7 +43,7 @@ impl Processes {
         let mut new = || {
             let index = keys.len() as u32;
             keys.push(ProcessKey { tgid: head.tgid, start_time: head.start_time / TICK });
-            Process { index, start_time: head.start_time, container: None, container_known: false }
+            Process { index, start_time: head.start_time, container: None, moves: 0, container_known: false }
         };
         let process = match self.by_tgid.entry(head.tgid) {
             hashbrown::hash_map::Entry::Occupied(found) => {
@@ -62,7 +57,14 @@ impl Processes {
         };
         if self.want_containers && !process.container_known {
             process.container_known = true;
-            process.container = container(self.proc.as_mut(), &mut self.by_cgroup, head.tgid, head.cgroup);
+            let key = self.keys[process.index as usize];
+            // One that is gone stays where it was.
+            if let Some(container) = self.containers.find(key, head.cgroup)
+                && container != process.container
+            {
+                process.container = container;
+                process.moves += 1;
+            }
         }
         process
     }
@@ -84,6 +86,11 @@ impl Processes {
         self.keys.len()
     }
 
+    /// Which process has a number.
+    pub(crate) fn key(&self, index: u32) -> Option<ProcessKey> {
+        self.keys.get(index as usize).copied()
+    }
+
     /// The keys that a replica lacks which knows this many.
     pub(crate) fn since(&self, known: usize) -> Vec<ProcessKey> {
         self.keys[known..].to_vec()
@@ -93,25 +100,6 @@ impl Processes {
     pub(crate) fn renumber(&mut self) {
         self.by_tgid.clear();
         self.keys.clear();
-        self.by_cgroup.clear();
-    }
-}
-
-fn container(
-    proc: Option<&mut Proc>,
-    by_cgroup: &mut HashMap<u64, Option<Arc<str>>>,
-    tgid: u32,
-    cgroup: u64,
-) -> Option<Arc<str>> {
-    let facts = proc.and_then(|proc| proc.facts(tgid, Wanted::CGROUP).ok());
-    match facts.and_then(|facts| facts.cgroup.ok()) {
-        Some(text) => {
-            let container: Option<Arc<str>> = inspect::cgroup::container_id(&text).map(Arc::from);
-            if cgroup > 1 {
-                by_cgroup.insert(cgroup, container.clone());
-            }
-            container
-        }
-        None => by_cgroup.get(&cgroup).cloned().flatten(),
+        self.containers.clear();
     }
 }
