@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use inspect::ProcessKey;
-use profile::{Function, Labels, Line, LocationId, Profile, ProfileBuilder, ProfileType};
+use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType};
 
 use crate::account::{Filtered, Lost};
 use crate::batch::{Batch, Sink};
@@ -68,6 +68,8 @@ pub(crate) enum NamerEvent {
     File(OpenedFile),
     Window(Box<Job>),
     Close(Box<CloseFiles>),
+    /// A process runs code that it made itself.
+    OwnCode(ProcessKey),
     /// Dropped when everything before it is done.
     Barrier(Sender<()>),
 }
@@ -81,6 +83,7 @@ pub(crate) fn run(events: &Receiver<NamerEvent>, counts: FileCounts) {
             NamerEvent::File(file) => namer.file(file),
             NamerEvent::Window(job) => namer.window(*job),
             NamerEvent::Close(close) => namer.close(*close),
+            NamerEvent::OwnCode(process) => namer.frames.hold(process),
             NamerEvent::Barrier(done) => drop(done),
         }
     }
@@ -198,8 +201,7 @@ impl Namer {
                 stack.push(located.1);
             }
             if cut {
-                let function = builder.function(&Function::named(CUT));
-                stack.push(builder.location(None, 0, &[Line { function, line: 0 }]));
+                stack.push(self.frames.locate_none(CUT, &mut builder));
             }
             builder.add(&stack, i64::from(counted.count) * period);
         }

@@ -256,9 +256,9 @@ impl Builder {
         self.rules.allow(MOST_NEW_RULES);
         let mut writer = Writer::new(&mut self.tables);
         let summary = match Elf::parse(file) {
-            Ok((elf, _)) => unwind::compile(&elf, &mut self.rules, &mut writer),
-            // Code in another format, or none; its writers may have kept frame pointers.
-            Err(_) => Summary::default(),
+            Ok((elf, _)) if elf.is_64_bit() => unwind::compile(&elf, &mut self.rules, &mut writer),
+            // Code in another format, or none; its writers may have kept frame pointers. Stacks of 32-bit code are not walked.
+            _ => Summary::default(),
         };
         let Some(draft) = writer.finish()? else { return Ok(None) };
         if let Err(error) = self.write_rules() {

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +26,10 @@ struct Shared {
     records: Mutex<VecDeque<Vec<u64>>>,
     counters: Mutex<KernelCounters>,
     rate: AtomicU32,
+    /// Whether it fails to sample, after it has begun to.
+    fails: AtomicBool,
+    /// Tags of the files that it was told to forget.
+    forgotten: Mutex<Vec<u64>>,
 }
 
 #[derive(Clone, Default)]
@@ -32,7 +38,7 @@ struct Fake(Arc<Shared>);
 impl Kernel for Fake {
     fn sample(&mut self, hz: Option<u32>) -> Result<(), KernelError> {
         self.0.rate.store(hz.unwrap_or(0), SeqCst);
-        Ok(())
+        if hz.is_some() && self.0.fails.load(SeqCst) { Err(KernelError::new("no more events")) } else { Ok(()) }
     }
 
     fn follow_cpus(&mut self) -> Result<usize, KernelError> {
@@ -48,6 +54,10 @@ impl Kernel for Fake {
         for record in records {
             each(record.as_bytes());
         }
+    }
+
+    fn forget_file(&mut self, tag: u64) {
+        self.0.forgotten.lock().unwrap().push(tag);
     }
 
     fn counters(&mut self) -> KernelCounters {
@@ -85,6 +95,22 @@ impl Fake {
         words.extend(kernel.iter().chain(user));
         words.extend(mapping.as_bytes().chunks(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap())));
         self.0.counters.lock().unwrap().0[Counter::Taken as usize] += 1;
+        self.0.records.lock().unwrap().push_back(words);
+    }
+
+    /// The path of a file, as a record says it: leaf first.
+    fn tell_path(&self, mapping: Mapping, path: &Path) {
+        let names = path.iter().skip(1).collect::<Vec<_>>();
+        let text: Vec<u8> = names.iter().rev().flat_map(|name| [name.as_encoded_bytes(), b"\0"].concat()).collect();
+        let mut bytes = vec![kind::PATH, names.len() as u8];
+        bytes.extend((text.len() as u16).to_ne_bytes());
+        bytes.extend(0_u32.to_ne_bytes());
+        bytes.extend(mapping.ino.to_ne_bytes());
+        bytes.extend(mapping.dev.to_ne_bytes());
+        bytes.extend(mapping.version.to_ne_bytes());
+        bytes.extend(text);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_ne_bytes(*word)).collect();
         self.0.records.lock().unwrap().push_back(words);
     }
 
@@ -380,6 +406,46 @@ fn a_file_whose_process_was_gone_is_opened_through_the_next_one() {
     let batches = batches.lock().unwrap();
     let folded: Vec<String> = batches.iter().flat_map(|b| &b.profiles).map(|p| p.folded()).collect();
     assert!(folded.iter().any(|folded| folded.contains("own_code")), "{folded:?}");
+    engine.stop();
+}
+
+#[test]
+fn a_file_whose_process_was_gone_is_opened_by_its_path_which_is_told_again() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let (session, _) = open(&engine, Settings { targets_only: false, ..settings() });
+    let (mapping, address) = own_code();
+    let own = std::env::current_exe().unwrap();
+    let mapping = Mapping { ino: own.metadata().unwrap().ino(), ..mapping };
+    let now = || rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_sec as u64 * 1_000_000_000;
+    // No processes have these numbers.
+    fake.take_in(mapping, 1 << 30, now(), &[], &[address]);
+    until("it is not reached", || engine.files().openings(Opening::Unreached) == 1);
+    let tag = abi::rows::file_tag(mapping.ino, mapping.dev, mapping.version);
+    until("the kernel side forgets it", || *fake.0.forgotten.lock().unwrap() == [tag]);
+    fake.tell_path(mapping, &own);
+    fake.take_in(mapping, (1 << 30) + 1, now(), &[], &[address]);
+    until("it is opened", || engine.files().open() == 1);
+    session.close();
+    engine.stop();
+}
+
+#[test]
+fn a_start_that_fails_half_way_leaves_nothing_on() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    fake.0.fails.store(true, SeqCst);
+    let outcome = engine.open(settings(), Box::new(|_| Ok(())));
+    assert_eq!(outcome.err().as_deref(), Some("no more events"));
+    assert_eq!(fake.0.rate.load(SeqCst), 0);
+    // One that runs goes on when another one fails to make it faster.
+    fake.0.fails.store(false, SeqCst);
+    let (session, _) = open(&engine, settings());
+    fake.0.fails.store(true, SeqCst);
+    assert!(engine.open(Settings { sample_rate: 200, ..settings() }, Box::new(|_| Ok(()))).is_err());
+    fake.0.fails.store(false, SeqCst);
+    until("it samples again", || fake.0.rate.load(SeqCst) == 100);
+    session.close();
     engine.stop();
 }
 

@@ -50,6 +50,8 @@ struct Function {
 pub struct Counts {
     /// Lines that gave a function.
     pub taken: u64,
+    /// Lines among them that took bytes of earlier ones.
+    pub overlapping: u64,
     /// Lines that were not understood.
     pub malformed: u64,
     /// Lines that were left out because there were too many.
@@ -168,9 +170,11 @@ fn take(functions: &mut BTreeMap<u64, Function>, counts: &mut Counts, start: u64
         return;
     }
     counts.taken += 1;
+    let mut overlaps = false;
     if let Some((&before, old)) = functions.range_mut(..start).next_back() {
         let old_end = before + u64::from(old.size);
         if old_end > start {
+            overlaps = true;
             let rest = Function { size: old_end.saturating_sub(end) as u32, ..*old };
             old.size = (start - before) as u32;
             if rest.size > 0 {
@@ -180,11 +184,13 @@ fn take(functions: &mut BTreeMap<u64, Function>, counts: &mut Counts, start: u64
     }
     while let Some((&inside, &old)) = functions.range(start..end).next() {
         functions.remove(&inside);
+        overlaps = true;
         let old_end = inside + u64::from(old.size);
         if old_end > end {
             functions.insert(end, Function { size: (old_end - end) as u32, ..old });
         }
     }
+    counts.overlapping += u64::from(overlaps);
     functions.insert(start, function);
 }
 
@@ -244,6 +250,7 @@ mod tests {
         check(&map, 0x2017, Some(("c", 0x2008)));
         check(&map, 0x2018, Some(("b", 0x2010)));
         check(&map, 0x3004, Some(("e", 0x2ff0)));
+        assert_eq!(map.counts(), Counts { taken: 7, overlapping: 3, ..Counts::default() });
     }
 
     #[test]

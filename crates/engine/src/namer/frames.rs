@@ -1,6 +1,7 @@
 //! What each frame is called.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 use inspect::ProcessKey;
@@ -10,7 +11,10 @@ use symbolize::Mode;
 use crate::frame::{Frame, SpaceKind};
 
 use super::files::Files;
-use super::names::{Found, Names};
+use super::names::{Found, MapState, Names};
+
+/// How often processes are asked what more they tell of the code that they made.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// First address of the kernel's half.
 const KERNEL_START: u64 = 0xffff_8000_0000_0000;
@@ -18,13 +22,21 @@ const KERNEL_START: u64 = 0xffff_8000_0000_0000;
 /// What is known of a frame, in a form that every profile can take over.
 #[derive(Clone, Copy)]
 struct Known {
-    /// Position in `mappings`, or `u32::MAX`.
+    /// Position in `mappings`.
     mapping: u32,
     address: u64,
     /// Position in `lines` and how many.
     lines: (u32, u32),
-    /// Whether it is worth asking again: its file was still being opened.
+    /// Whether it is worth asking again: its file was still being opened, or the kernel has no such function yet.
     pending: bool,
+}
+
+/// Frames of a process in code that it made while it ran.
+#[derive(Default)]
+struct OwnCode {
+    frames: Vec<u32>,
+    /// How far its list of that code was read when they were named.
+    seen: MapState,
 }
 
 /// A function by the name the linker knows.
@@ -44,6 +56,9 @@ pub(crate) struct Frames {
     names: Names,
     known: Vec<Known>,
     pending: Vec<u32>,
+    /// By number of the process.
+    own_code: HashMap<u32, OwnCode>,
+    asked: Option<Instant>,
     lines: Vec<(u32, i64)>,
     functions: Vec<RawFunction>,
     function_index: HashMap<RawFunction, u32>,
@@ -62,7 +77,11 @@ pub(crate) struct Frames {
 enum SpaceKindKey {
     Kernel(Arc<str>),
     Vdso,
-    File(u64),
+    /// A file, and whether the places in it have names: a server may look for names only where a mapping says that it has
+    /// none.
+    File(u64, bool),
+    /// What no mapping is known of. A server refuses to look for names in a profile with a place without one.
+    Nowhere,
 }
 
 impl Frames {
@@ -78,12 +97,18 @@ impl Frames {
         self.names.close(file);
     }
 
-    /// Names the frames that are new, and those whose file has come since.
+    /// Names the frames that are new, and those of which more may be known since.
     pub(crate) fn name(&mut self, frames: &[Frame]) {
         self.names.begin();
         let mut todo: Vec<u32> = std::mem::take(&mut self.pending);
-        todo.extend(self.known.len() as u32..frames.len() as u32);
-        let unknown = Known { mapping: u32::MAX, address: 0, lines: (0, 0), pending: false };
+        self.name_again(&mut todo);
+        for id in self.known.len() as u32..frames.len() as u32 {
+            if let SpaceKind::Process(process) = frames[id as usize].space.kind() {
+                self.own_code.entry(process).or_default().frames.push(id);
+            }
+            todo.push(id);
+        }
+        let unknown = Known { mapping: self.nowhere(), address: 0, lines: (0, 0), pending: false };
         self.known.resize(frames.len(), unknown);
         // File by file, so that each one's symbols are opened once.
         todo.sort_unstable_by_key(|id| (frames[*id as usize].space, frames[*id as usize].address));
@@ -94,6 +119,32 @@ impl Frames {
             }
             self.known[id as usize] = known;
         }
+    }
+
+    /// Adds the frames in code that a process made whose list of that code has grown: all where it replaced something,
+    /// else those without a name.
+    fn name_again(&mut self, todo: &mut Vec<u32>) {
+        if self.asked.is_some_and(|asked| asked.elapsed() < ASK_AGAIN) {
+            return;
+        }
+        self.asked = Some(Instant::now());
+        let Self { own_code, processes, names, known, .. } = self;
+        own_code.retain(|process, code| {
+            let state = processes.get(*process as usize).and_then(|key| names.map_state(*key));
+            let Some(state) = state else { return false };
+            let replaced = state.replaced != code.seen.replaced;
+            if state != code.seen {
+                let nameless = |id: &&u32| known[**id as usize].lines.1 == 0;
+                todo.extend(code.frames.iter().filter(|id| replaced || nameless(id)));
+            }
+            code.seen = state;
+            !state.ended
+        });
+    }
+
+    /// Keeps what names the code that a process makes for itself, for when the process is gone.
+    pub(crate) fn hold(&mut self, key: ProcessKey) {
+        self.names.hold_map(key);
     }
 
     fn resolve(&mut self, frame: Frame) -> Known {
@@ -107,7 +158,8 @@ impl Frames {
                     mapping.memory_limit = u64::MAX;
                     mapping.filename = module;
                 });
-                self.known(mapping, address, found, false)
+                let pending = found.is_none();
+                Known { pending, ..self.known(mapping, address, found, false) }
             }
             SpaceKind::Vdso => {
                 let found = self.names.vdso(address);
@@ -119,7 +171,8 @@ impl Frames {
             }
             SpaceKind::Process(number) => {
                 let found = self.processes.get(number as usize).and_then(|key| self.names.process(*key, address));
-                self.known(u32::MAX, address, found, true)
+                let mapping = self.nowhere();
+                self.known(mapping, address, found, true)
             }
             SpaceKind::File(number) => self.resolve_file(number, address),
         }
@@ -127,7 +180,7 @@ impl Frames {
 
     fn resolve_file(&mut self, number: u64, offset: u64) -> Known {
         let Some(file) = self.files.get(number) else {
-            return Known { mapping: u32::MAX, address: offset, lines: (0, 0), pending: true };
+            return Known { mapping: self.nowhere(), address: offset, lines: (0, 0), pending: true };
         };
         if file.handle.is_none() {
             self.files.count_nameless();
@@ -139,12 +192,14 @@ impl Frames {
         let found = if seen.is_some() { None } else { self.names.file(number, file, offset) };
         // Without the file its offsets are all there is; they serve as addresses, so that a server can still count.
         let (start, file_offset, size) = segment.map_or((0, 0, 1 << 40), |s| (s.address, s.offset, s.size));
-        let mapping = self.mapping(SpaceKindKey::File(number), start, |mapping| {
+        let named = seen.is_some() || found.is_some();
+        let mapping = self.mapping(SpaceKindKey::File(number, named), start, |mapping| {
             mapping.memory_start = start;
             mapping.memory_limit = start.saturating_add(size);
             mapping.file_offset = file_offset;
             mapping.filename = name;
             mapping.build_id = build_id;
+            mapping.has_functions = named;
         });
         let address = offset - file_offset + start;
         if let Some(function) = seen {
@@ -155,6 +210,10 @@ impl Frames {
             self.starts.insert(start, *function);
         }
         known
+    }
+
+    fn nowhere(&mut self) -> u32 {
+        self.mapping(SpaceKindKey::Nowhere, 0, |_| {})
     }
 
     fn mapping(&mut self, key: SpaceKindKey, start: u64, fill: impl FnOnce(&mut Mapping)) -> u32 {
@@ -208,10 +267,7 @@ impl Frames {
     /// The location of a frame in the profile being built.
     pub(crate) fn locate(&mut self, frame: u32, mode: Mode, builder: &mut ProfileBuilder) -> LocationId {
         let known = self.known[frame as usize];
-        let mapping = self
-            .mappings
-            .get(known.mapping as usize)
-            .map(|mapping| *self.in_profile.0.entry(known.mapping).or_insert_with(|| builder.mapping(mapping)));
+        let mapping = Some(self.place(known.mapping, builder));
         let range = known.lines.0 as usize..(known.lines.0 + known.lines.1) as usize;
         let mut lines = Vec::with_capacity(range.len());
         for (raw, line) in &self.lines[range] {
@@ -223,6 +279,19 @@ impl Frames {
             lines.push(Line { function, line: *line });
         }
         builder.location(mapping, known.address, &lines)
+    }
+
+    /// The location of what is in no code, as the end of a stack that was cut, in the profile being built.
+    pub(crate) fn locate_none(&mut self, name: &str, builder: &mut ProfileBuilder) -> LocationId {
+        let nowhere = self.nowhere();
+        let mapping = self.place(nowhere, builder);
+        let function = builder.function(&Function::named(name));
+        builder.location(Some(mapping), 0, &[Line { function, line: 0 }])
+    }
+
+    fn place(&mut self, mapping: u32, builder: &mut ProfileBuilder) -> MappingId {
+        let mappings = &self.mappings;
+        *self.in_profile.0.entry(mapping).or_insert_with(|| builder.mapping(&mappings[mapping as usize]))
     }
 
     /// Gives back what can be had again.

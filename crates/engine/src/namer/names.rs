@@ -14,6 +14,8 @@ use symbolize::Symbols;
 
 use super::files::SeenFile;
 
+pub(crate) use jit::MapState;
+
 /// Symbol tables kept open between windows take no more than this of the heap, in bytes.
 const MOST_HEAP: usize = 6 << 20;
 
@@ -62,6 +64,16 @@ impl Names {
     /// What a process says of its code that no file holds.
     pub(crate) fn process(&mut self, key: ProcessKey, address: u64) -> Option<Found> {
         self.jit.lookup(key, address, self.now)
+    }
+
+    /// How far the list of that code has got; none where nothing more is to be had of it.
+    pub(crate) fn map_state(&mut self, key: ProcessKey) -> Option<MapState> {
+        self.jit.state(key, self.now)
+    }
+
+    /// Keeps that list for when the process is gone.
+    pub(crate) fn hold_map(&mut self, key: ProcessKey) {
+        self.jit.hold(key);
     }
 
     /// The function at this offset of a file.

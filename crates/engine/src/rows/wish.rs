@@ -49,6 +49,11 @@ impl State {
         self.reopen.store((now + wait).max(1), Relaxed);
     }
 
+    /// Whether the file was not reached, and is not on its way once more.
+    pub(crate) fn is_unreached(&self) -> bool {
+        self.reopen.load(Relaxed) != 0
+    }
+
     /// Whether the file is to be opened anew, which is said once.
     pub(crate) fn reopens(&self, now: u32) -> bool {
         let reopen = self.reopen.load(Relaxed);

@@ -16,7 +16,7 @@ use super::Found;
 use crate::aside::{Aside, Asked};
 
 /// Processes whose maps are kept; of more, those that were not asked for longest are forgotten.
-const MOST: usize = 64;
+const MOST: usize = 256;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// So many readers are left to themselves; then there are no more perf maps.
@@ -27,32 +27,77 @@ const MOST_STEPS: usize = 4;
 /// Perf maps by process.
 #[derive(Default)]
 pub(super) struct Jit {
-    reader: Option<Aside<Question, Option<Arc<str>>>>,
+    reader: Option<Aside<Question, Answer>>,
     /// Processes whose maps did not answer.
     silent: HashSet<ProcessKey>,
 }
 
+/// How far a map has got. What differs from the last time is worth asking about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MapState {
+    /// Lines that were read.
+    lines: u64,
+    /// How often a line, or another file, took the place of an earlier one: names that were given may be others by now.
+    pub(crate) replaced: u64,
+    /// The process is no more, so this is the end of it.
+    pub(crate) ended: bool,
+}
+
 struct Question {
     key: ProcessKey,
-    address: u64,
-    window: u64,
+    ask: Ask,
+}
+
+enum Ask {
+    /// Open the map now: the process may be gone when it is needed.
+    Hold,
+    /// The function at an address, in the map as it is in a window.
+    Name { address: u64, window: u64 },
+    /// How far the map has got in a window.
+    State { window: u64 },
+}
+
+enum Answer {
+    Held,
+    Name(Option<Arc<str>>),
+    State(MapState),
 }
 
 impl Jit {
     /// The function at this address of the process. Each map is read at most once a window, and only what was added.
     pub(super) fn lookup(&mut self, key: ProcessKey, address: u64, window: u64) -> Option<Found> {
+        match self.ask(key, Ask::Name { address, window })? {
+            Answer::Name(name) => Some(Found { name: name?, file: Arc::from(""), line: 0, module: None }),
+            _ => None,
+        }
+    }
+
+    /// How far the process's map has got; none where nothing more is to be had of it.
+    pub(super) fn state(&mut self, key: ProcessKey, window: u64) -> Option<MapState> {
+        match self.ask(key, Ask::State { window })? {
+            Answer::State(state) => Some(state),
+            _ => None,
+        }
+    }
+
+    /// Keeps the map of a process that is seen to run code of its own making, for when the process is gone.
+    pub(super) fn hold(&mut self, key: ProcessKey) {
+        _ = self.ask(key, Ask::Hold);
+    }
+
+    fn ask(&mut self, key: ProcessKey, ask: Ask) -> Option<Answer> {
         if self.silent.len() >= MOST_LOST || self.silent.contains(&key) {
             return None;
         }
         let reader = self.reader.get_or_insert_with(|| {
             Aside::start("perf-maps", || {
                 let mut maps = Maps { proc: Proc::open().ok()?, maps: HashMap::new() };
-                Some(move |question| maps.lookup(&question))
+                Some(move |question| maps.answer(&question))
             })
         });
-        let name = match reader.ask(Question { key, address, window }, Some(PATIENCE)) {
-            Asked::Answered(name) => name?,
-            Asked::Gone => return None,
+        match reader.ask(Question { key, ask }, Some(PATIENCE)) {
+            Asked::Answered(answer) => Some(answer),
+            Asked::Gone => None,
             Asked::Late => {
                 self.reader = None;
                 self.silent.insert(key);
@@ -62,17 +107,20 @@ impl Jit {
                     off,
                     "the perf map of a process cannot be read: its file system does not answer"
                 );
-                return None;
+                None
             }
-        };
-        Some(Found { name, file: Arc::from(""), line: 0, module: None })
+        }
     }
 }
 
+#[derive(Default)]
 struct Map {
     functions: PerfMap<Arc<File>>,
+    /// The file as it was when the process was last there, and which one it is.
+    file: Option<(Arc<File>, (u64, u64))>,
     /// The window in which it was last read.
     read: u64,
+    ended: bool,
 }
 
 struct Maps {
@@ -81,17 +129,43 @@ struct Maps {
 }
 
 impl Maps {
-    fn lookup(&mut self, question: &Question) -> Option<Arc<str>> {
-        let Question { key, address, window } = *question;
+    fn answer(&mut self, question: &Question) -> Answer {
+        let Question { key, ask } = question;
+        match *ask {
+            Ask::Hold => {
+                if !self.maps.contains_key(key) {
+                    let mut map = Map::default();
+                    map.open(&mut self.proc, *key);
+                    self.make_room();
+                    self.maps.insert(*key, map);
+                }
+                Answer::Held
+            }
+            Ask::Name { address, window } => {
+                let found = self.map(*key, window).functions.lookup(address);
+                Answer::Name(found.map(|found| Arc::from(found.name)))
+            }
+            Ask::State { window } => {
+                let map = self.map(*key, window);
+                let counts = map.functions.counts();
+                let replaced = counts.overlapping + counts.replaced;
+                Answer::State(MapState { lines: counts.taken, replaced, ended: map.ended })
+            }
+        }
+    }
+
+    /// The map as it is in a window.
+    fn map(&mut self, key: ProcessKey, window: u64) -> &Map {
         if !self.maps.contains_key(&key) {
             self.make_room();
         }
-        let map = self.maps.entry(key).or_insert_with(|| Map { functions: PerfMap::new(), read: 0 });
+        let map = self.maps.entry(key).or_default();
         if map.read != window {
             map.read = window;
-            read(&mut self.proc, key, &mut map.functions);
+            map.open(&mut self.proc, key);
+            map.read();
         }
-        Some(Arc::from(map.functions.lookup(address)?.name))
+        map
     }
 
     fn make_room(&mut self) {
@@ -102,19 +176,102 @@ impl Maps {
     }
 }
 
-/// Reads what was added to `/tmp/perf-PID.map` as the process itself names it. A process that is gone adds nothing.
-fn read(proc: &mut Proc, key: ProcessKey, functions: &mut PerfMap<Arc<File>>) {
-    let Ok(facts) = proc.facts(key.tgid, Wanted::NAMESPACE_PID) else { return };
-    if facts.key != key {
-        return;
+impl Map {
+    /// Opens `/tmp/perf-PID.map` as the process itself names it. A process that is gone leaves it as it was.
+    fn open(&mut self, proc: &mut Proc, key: ProcessKey) {
+        let facts = proc.facts(key.tgid, Wanted::NAMESPACE_PID).ok().filter(|facts| facts.key == key);
+        let Some(facts) = facts else {
+            self.ended = true;
+            return;
+        };
+        let pid = facts.namespace_pid.unwrap_or(key.tgid);
+        let path = PathBuf::from(format!("/tmp/perf-{pid}.map"));
+        if let Ok(opened) = proc.open_root_relative(key.tgid, &path) {
+            let device = opened.identity.device;
+            let identity = (u64::from(device.major) << 32 | u64::from(device.minor), opened.identity.inode);
+            self.file = Some((Arc::new(opened.file), identity));
+        }
     }
-    let pid = facts.namespace_pid.unwrap_or(key.tgid);
-    let path = PathBuf::from(format!("/tmp/perf-{pid}.map"));
-    if let Ok(opened) = proc.open_root_relative(key.tgid, &path) {
-        let device = opened.identity.device;
-        let identity = (u64::from(device.major) << 32 | u64::from(device.minor), opened.identity.inode);
-        let file = Arc::new(opened.file);
-        // What is left is read in the next interval.
-        _ = (0..MOST_STEPS).all(|_| functions.update(Arc::clone(&file), identity));
+
+    /// Reads what was added.
+    fn read(&mut self) {
+        if let Some((file, identity)) = &self.file {
+            // What is left is read in the next interval.
+            _ = (0..MOST_STEPS).all(|_| self.functions.update(Arc::clone(file), *identity));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    /// A process, and a map that says it runs something.
+    struct Process(Child, PathBuf);
+
+    impl Process {
+        fn start() -> Self {
+            let child = Command::new("sleep").arg("60").spawn().unwrap();
+            let path = PathBuf::from(format!("/tmp/perf-{}.map", child.id()));
+            fs::write(&path, "1000 10 first\n").unwrap();
+            Self(child, path)
+        }
+
+        fn key(&self) -> ProcessKey {
+            Proc::open().unwrap().facts(self.0.id(), Wanted::NAMESPACE_PID).unwrap().key
+        }
+
+        fn end(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
+    impl Drop for Process {
+        fn drop(&mut self) {
+            _ = self.0.kill();
+            _ = self.0.wait();
+            _ = fs::remove_file(&self.1);
+        }
+    }
+
+    fn name(jit: &mut Jit, key: ProcessKey, address: u64, window: u64) -> Option<String> {
+        jit.lookup(key, address, window).map(|found| found.name.to_string())
+    }
+
+    #[test]
+    fn a_map_that_was_held_outlives_its_process() {
+        let (mut jit, mut process) = (Jit::default(), Process::start());
+        let key = process.key();
+        jit.hold(key);
+        fs::write(&process.1, "1000 10 first\n2000 10 second\n").unwrap();
+        process.end();
+        fs::remove_file(&process.1).unwrap();
+        assert_eq!(name(&mut jit, key, 0x2000, 1).as_deref(), Some("second"));
+        assert!(jit.state(key, 2).unwrap().ended);
+    }
+
+    #[test]
+    fn without_that_it_ends_with_the_process() {
+        let (mut jit, mut process) = (Jit::default(), Process::start());
+        let key = process.key();
+        process.end();
+        assert_eq!(name(&mut jit, key, 0x1000, 1), None);
+    }
+
+    #[test]
+    fn its_state_says_what_is_new() {
+        let (mut jit, process) = (Jit::default(), Process::start());
+        let key = process.key();
+        let state = |lines, replaced| Some(MapState { lines, replaced, ended: false });
+        assert_eq!(jit.state(key, 1), state(1, 0));
+        fs::write(&process.1, "1000 10 first\n2000 10 second\n").unwrap();
+        assert_eq!(jit.state(key, 1), state(1, 0), "once a window");
+        assert_eq!(jit.state(key, 2), state(2, 0));
+        fs::write(&process.1, "1000 10 first\n2000 10 second\n1008 10 third\n").unwrap();
+        assert_eq!(jit.state(key, 3), state(3, 1));
     }
 }
