@@ -37,10 +37,10 @@ pub(crate) struct Arguments {
     /// What to measure; everything, if nothing is named
     rows: Vec<Row>,
     /// How many pairs of pyrope and floor
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 9)]
     pairs: usize,
     /// Seconds of each window of a pair
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 8)]
     window: u64,
     /// Seconds over which steady CPU is measured
     #[arg(long, default_value_t = 135)]
