@@ -265,4 +265,33 @@ mod tests {
             assert!(namer.frames.files.get(0).is_none());
         }
     }
+
+    #[test]
+    fn a_mapping_says_whether_its_places_have_names_and_every_place_has_one() {
+        let (file, offset) = program();
+        let nameless = OpenedFile { file: 1, handle: None, ..program().0 };
+        let mut namer = Namer::default();
+        let mut stacks = Stacks::new();
+        let frames = [
+            Frame { space: Space::file(0), address: offset },
+            Frame { space: Space::file(1), address: offset },
+            Frame { space: Space::process(0), address: 0x1000 },
+        ];
+        let places = frames.iter().fold(ROOT, |parent, frame| stacks.push(parent, *frame));
+        assert_ne!(places, ROOT);
+        namer.file(file);
+        namer.file(nameless);
+        namer.follow(Appended { restart: true, ..stacks.since((0, 0)) }, Vec::new());
+        let mut builder = ProfileBuilder::new();
+        namer.frames.begin_profile();
+        let mut named = |frame| namer.frames.locate(frame, Mode::None, &mut builder);
+        let locations = [named(0), named(1), named(2)];
+        builder.add(&locations, 1);
+        let profile = builder.finish([("__name__", "cpu")].into_iter().collect(), ProfileType::cpu("cpu".to_owned()));
+        let tables = profile.tables();
+        let mapping =
+            |location: LocationId| &tables.mappings()[tables.locations()[location.index()].mapping.unwrap().index()];
+        assert_eq!(locations.map(|location| mapping(location).has_functions), [true, false, true]);
+        assert_eq!(&*mapping(locations[2]).filename, "");
+    }
 }
