@@ -83,7 +83,10 @@ impl LocationFrames {
             let mapping = location.mapping.map_or(0, |id| mappings[id.index()]);
             if location.lines.is_empty() {
                 let place = address(profile, location);
-                self.frames.push(dictionary.frame(Frame { mapping, function: 0, place, inlined: false }));
+                let frame = Frame { mapping, function: 0, place, inlined: false };
+                // An address in no file means nothing but in one process, and code that is made at run time has many.
+                let frame = if mapping == 0 { named(dictionary, "") } else { dictionary.frame(frame) };
+                self.frames.push(frame);
             }
             for (at, line) in location.lines.iter().enumerate().rev() {
                 let function = functions[line.function.index()];
@@ -100,8 +103,8 @@ impl LocationFrames {
         let names: Vec<u32> = tables.functions().iter().map(|function| named(dictionary, &function.name)).collect();
         for location in tables.locations() {
             if location.lines.is_empty() {
-                let mapping = location.mapping.map(|id| &tables.mappings()[id.index()]);
-                let name = address_name(mapping.map_or("", |mapping| &mapping.filename), address(profile, location));
+                let file = location.mapping.map_or("", |id| &tables.mappings()[id.index()].filename);
+                let name = if file.is_empty() { String::new() } else { address_name(file, address(profile, location)) };
                 self.frames.push(named(dictionary, &name));
             }
             self.frames.extend(location.lines.iter().rev().map(|line| names[line.function.index()]));

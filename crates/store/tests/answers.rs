@@ -238,6 +238,27 @@ fn a_merged_profile_has_mappings_files_lines_and_inlines() {
 }
 
 #[test]
+fn code_in_no_file_that_has_no_name_is_one_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut builder = ProfileBuilder::new();
+    builder.interval(base() * 1_000_000, SECOND * 1_000_000);
+    let main = builder.function(&Function::named("main"));
+    let main = builder.location(None, 0x10, &[Line { function: main, line: 0 }]);
+    for address in [0x7f00_0000_1000, 0x7f00_0000_2000] {
+        let made = builder.location(None, address, &[]);
+        builder.add(&[made, main], 1);
+    }
+    store.append(interval(1), &[Arc::new(builder.finish(Labels::empty(), cpu()))]).unwrap();
+    for detail in [Detail::Frames, Detail::Functions] {
+        let query = query("{}", TimeRange::ALL);
+        let merged = store.merge(&query, detail).value.into_profile(&query, None);
+        assert_eq!(merged.folded(), "main;[unknown] 2\n");
+        assert_eq!(merged.samples().len(), 1);
+    }
+}
+
+#[test]
 fn texts_of_samples_become_labels() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());

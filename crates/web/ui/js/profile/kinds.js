@@ -48,7 +48,7 @@ export const KERNEL_HIGH_WORD = 0xffff8000;
  */
 export function kindOf(name, file, module, startHigh, named) {
   if (startHigh >= KERNEL_HIGH_WORD || module.startsWith('[kernel')) return KERNEL;
-  if (!named) return UNKNOWN;
+  if (!named || name === '[unknown]') return UNKNOWN;
   if (name === 'other' && file === '' && module === '') return MERGED;
   if (file === '') {
     const compiled = BY_NAME.find(([form]) => form.test(name));
