@@ -184,8 +184,8 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		/* A thread that works for the kernel on a user's memory, as vhost's do, never was in user mode: it has the
 		 * registers of the thread that made it, but for these two zeros. Source: copy_thread in
 		 * arch/x86/kernel/process.c. */
-		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && read_task(&user, NULL) &&
-			   user.pc && user.sp;
+		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && read_task(&user, NULL) && user.pc &&
+		           user.sp;
 		if (has_user && (s64)user.orig_ax >= 0)
 			head->flags |= SAMPLE_IN_SYSCALL;
 	}

@@ -134,8 +134,7 @@ static __always_inline struct counters_value *this_counters(void)
 static __always_inline u64 wake_flags(struct counters_value *c, void *ring, u64 full, u64 gap, u64 now)
 {
 	u64 since = now - c->woken;
-	if (since <= gap &&
-	    (since <= GAP_FULL || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < full))
+	if (since <= gap && (since <= GAP_FULL || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < full))
 		return BPF_RB_NO_WAKEUP;
 	c->woken = now;
 	COUNT(c, wakeups);

@@ -71,7 +71,8 @@ static __always_inline bool send_path(struct mapping *m, struct file *file, u32 
 }
 
 /* True for a file that was not seen before: its path is on its way, or is sent the next time if the ring is full. */
-static __always_inline bool first_sight(struct scratch *s, struct counters_value *c, struct mapping *m, struct file *file)
+static __always_inline bool first_sight(struct scratch *s, struct counters_value *c, struct mapping *m,
+                                        struct file *file)
 {
 	u64 tag = file_tag(m);
 	/* crates/abi computes it too. */

@@ -56,10 +56,10 @@ fn path_of(kernel: &mut Loaded, file: &Path) -> String {
     })
 }
 
-/// Where a program lies, in a folder with a long name.
+/// Where a program lies, in folders with long names: its path is a longer record than any sample of its like.
 fn place(folder: &TempDir) -> PathBuf {
-    let folder = folder.path().join(DIGITS);
-    fs::create_dir(&folder).unwrap();
+    let folder = folder.path().join(DIGITS).join(DIGITS);
+    fs::create_dir_all(&folder).unwrap();
     folder.join("tiny")
 }
 
@@ -72,7 +72,7 @@ fn a_path_has_names_of_64_digits_and_is_sent_again_for_a_file_that_was_forgotten
     kernel.sample(Some(997)).unwrap();
     let first = tiny::Running::start(&file);
     let path = path_of(&mut kernel, &file);
-    assert!(path.ends_with(&format!("/{DIGITS}/tiny")), "{path}");
+    assert!(path.ends_with(&format!("/{DIGITS}/{DIGITS}/tiny")), "{path}");
     let (ino, pid) = (fs::metadata(&file).unwrap().ino(), first.pid());
     let mapping = until("the sample comes", &mut kernel, |record| match record {
         Record::Sample(sample) if sample.head.tgid == pid => sample.mappings.iter().copied().find(|m| m.ino == ino),
@@ -163,7 +163,7 @@ fn a_start_that_lacks_descriptors_keeps_none() {
     let number = next.as_raw_fd() as u64;
     drop(next);
     // The event has it; nothing is left to attach to the event with.
-    setrlimit(Resource::Nofile, Rlimit { current: Some(number + 1), ..limit.clone() }).unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(number + 1), ..limit }).unwrap();
     let outcome = kernel.sample(Some(97));
     _ = kernel.sample(None);
     let again = File::open("/dev/null");

@@ -2,6 +2,7 @@
 
 mod containers;
 mod files;
+mod forget;
 mod interner;
 mod job;
 mod path;
@@ -20,7 +21,7 @@ use crate::command::{Command, SessionId};
 use crate::engine::Totals;
 use crate::files::FileCounts;
 use crate::kernel::Kernel;
-use crate::namer::{CloseFiles, NamerEvent};
+use crate::namer::NamerEvent;
 use crate::opener::OpenRequest;
 use crate::process::{ProcessChange, Subscribers};
 use crate::rows::{Asker, RowCounts};
@@ -38,11 +39,6 @@ const IDLE: Duration = Duration::from_millis(500);
 const BUSY: Duration = Duration::from_millis(20);
 /// How often it looks for CPUs that came or went, in nanoseconds.
 const CPUS_EVERY: u64 = 1_000_000_000;
-/// How often it says which files are in use while room for unwind rows is short, in nanoseconds.
-const MARK_EVERY: u64 = 10_000_000_000;
-/// How often it looks for files that are no longer in use, in nanoseconds; sooner when there are many.
-const FILES_EVERY: u64 = 60_000_000_000;
-
 pub(crate) struct Sampler {
     kernel: Box<dyn Kernel>,
     commands: Receiver<Command>,
@@ -111,8 +107,7 @@ impl Sampler {
             }
             busy = self.drain();
             self.tell_of_own_code();
-            let unreached = self.interner.unreached();
-            self.forget_in_kernel(&unreached);
+            self.forget_unreached();
             let now = now();
             self.end_windows(now);
             self.show_windows(now);
@@ -325,40 +320,6 @@ impl Sampler {
         }
     }
 
-    /// Has files closed that no interval holds, and of too many files those that are needed least.
-    fn forget_files(&mut self, now: u64) {
-        let turn = now.saturating_sub(self.files_looked_at) >= FILES_EVERY;
-        // Those whose stacks are all known are seen to be in use only here.
-        let rows = self.rows.is_tight() && now.saturating_sub(self.files_marked_at) >= MARK_EVERY;
-        if !turn && !rows && !self.interner.is_crowded() {
-            return;
-        }
-        self.files_marked_at = now;
-        if turn {
-            self.files_looked_at = now;
-            self.interner.next_turn();
-        }
-        for session in self.sessions.values() {
-            self.interner.mark_files(session.window.stacks(), false);
-        }
-        let forgotten = self.interner.to_forget();
-        if forgotten.is_empty() {
-            return;
-        }
-        let close = CloseFiles {
-            files: forgotten.iter().map(|(number, _)| *number).collect(),
-            appended: self.interner.appended(),
-            processes: self.processes.since(self.interner.processes_known()),
-        };
-        let synced = self.interner.synced();
-        // A namer that is behind is asked again next time; until then there is no room for more files.
-        if self.namer.try_send(NamerEvent::Close(Box::new(close))).is_ok() {
-            self.interner.mark_synced(synced, self.processes.len());
-            let tags = self.interner.forget(&forgotten);
-            self.forget_in_kernel(&tags);
-        }
-    }
-
     /// Has the namer keep what names the code that processes made themselves, while they are there.
     fn tell_of_own_code(&mut self) {
         for process in self.interner.own_code() {
@@ -367,11 +328,6 @@ impl Sampler {
                 _ = self.namer.try_send(NamerEvent::OwnCode(key));
             }
         }
-    }
-
-    /// Has the kernel side tell of these files anew.
-    fn forget_in_kernel(&mut self, tags: &[u64]) {
-        tags.iter().for_each(|tag| self.kernel.forget_file(*tag));
     }
 
     /// Brings the accounts up to date with the kernel's counters.

@@ -13,7 +13,10 @@ use crate::namer::NamerEvent;
 
 /// A kernel with records to read, which notes the files that it is to forget.
 #[derive(Clone, Default)]
-struct Fake(Arc<Mutex<(Vec<Vec<u64>>, Vec<u64>)>>);
+struct Fake {
+    records: Arc<Mutex<Vec<Vec<u64>>>>,
+    forgotten: Arc<Mutex<Vec<u64>>>,
+}
 
 impl Kernel for Fake {
     fn sample(&mut self, _: Option<u32>) -> Result<(), KernelError> {
@@ -27,12 +30,12 @@ impl Kernel for Fake {
     fn wait(&mut self, _: Duration) {}
 
     fn drain(&mut self, each: &mut dyn FnMut(&[u8])) {
-        let records = std::mem::take(&mut self.0.lock().unwrap().0);
+        let records = std::mem::take(&mut *self.records.lock().unwrap());
         records.iter().for_each(|record| each(record.as_bytes()));
     }
 
     fn forget_file(&mut self, tag: u64) {
-        self.0.lock().unwrap().1.push(tag);
+        self.forgotten.lock().unwrap().push(tag);
     }
 
     fn counters(&mut self) -> KernelCounters {
@@ -69,13 +72,13 @@ fn the_kernel_side_forgets_a_file_when_it_is_forgotten_here() {
     let rows = Asker { requests, counts: RowCounts::default() };
     let kernel = Box::new(fake.clone());
     let mut sampler = Sampler::new(kernel, orders, to_namer, to_opener, rows, Totals::default(), FileCounts::default());
-    fake.0.lock().unwrap().0.push(sample_in_file(17));
+    fake.records.lock().unwrap().push(sample_in_file(17));
     sampler.drain();
     let begin = now();
     for minute in 1..=10 {
-        assert_eq!(fake.0.lock().unwrap().1, [], "minute {minute}");
-        sampler.forget_files(begin + minute * FILES_EVERY);
+        assert_eq!(*fake.forgotten.lock().unwrap(), [], "minute {minute}");
+        sampler.forget_files(begin + minute * forget::FILES_EVERY);
     }
-    assert_eq!(fake.0.lock().unwrap().1, [file_tag(17, 3, 0)]);
+    assert_eq!(*fake.forgotten.lock().unwrap(), [file_tag(17, 3, 0)]);
     assert!(matches!(named.try_recv(), Ok(NamerEvent::Close(close)) if close.files == [0]));
 }
