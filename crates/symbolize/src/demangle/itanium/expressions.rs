@@ -84,7 +84,7 @@ impl Parser<'_> {
             b"sP" => |this| {
                 let mut items = Vec::new();
                 while !this.take("E") {
-                    items.push(this.template_arg_of_pack()?);
+                    items.push(this.single_template_arg()?);
                 }
                 let items = this.tree.list(&items);
                 let pack = this.tree.add(Node::Pack(items));
@@ -103,7 +103,8 @@ impl Parser<'_> {
         Some(self.skip(2).and_then(|_| read(self)))
     }
 
-    fn template_arg_of_pack(&mut self) -> Option<Id> {
+    /// A template argument that is not a pack.
+    pub(super) fn single_template_arg(&mut self) -> Option<Id> {
         match self.peek(0) {
             b'L' => self.expr_primary(),
             b'X' => {
@@ -201,7 +202,7 @@ impl Parser<'_> {
         let of = self.source_name()?;
         let mut items = Vec::new();
         while !self.take("E") {
-            items.push(self.template_arg_of_pack()?);
+            items.push(self.single_template_arg()?);
         }
         let arguments = self.tree.list(&items);
         Some(self.tree.add(Node::Call { of, arguments }))

@@ -273,13 +273,6 @@ impl<'a> Parser<'a> {
 
     fn template_arg(&mut self) -> Option<Id> {
         match self.peek(0) {
-            b'L' => self.expr_primary(),
-            b'X' => {
-                self.skip(1)?;
-                let expression = self.expression()?;
-                self.expect("E")?;
-                Some(expression)
-            }
             b'J' => self.deeper(|this| {
                 this.skip(1)?;
                 let mut items = Vec::new();
@@ -289,7 +282,7 @@ impl<'a> Parser<'a> {
                 let items = this.tree.list(&items);
                 Some(this.tree.add(Node::Pack(items)))
             }),
-            _ => self.type_(),
+            _ => self.single_template_arg(),
         }
     }
 
