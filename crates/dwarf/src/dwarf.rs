@@ -1,0 +1,136 @@
+//! The DWARF of one file: which unit has which code, and the table of each.
+
+use std::fs::File;
+use std::io;
+
+use elf::debug_link::AlternateLink;
+use elf::{Elf, ReadAt};
+
+use crate::flatten::{NOTHING, Stretch, flatten};
+use crate::functions::Functions;
+use crate::head::{Head, Kind};
+use crate::lines::Lines;
+use crate::names::Names;
+use crate::ranges::Range;
+use crate::source::Source;
+use crate::table::{Builder, Table};
+use crate::unit::{Root, Unit};
+
+/// The files that DWARF names beside its own.
+pub trait Files<R> {
+    /// An empty file that goes when it is closed, for what has to be unpacked.
+    fn scratch(&self) -> io::Result<File>;
+
+    /// The file of a path that a compiler wrote down.
+    fn split(&self, path: &[u8]) -> Option<R>;
+
+    /// The file that `dwz` made of what several have in common.
+    fn alternate(&self, link: &AlternateLink) -> Option<R>;
+}
+
+/// A unit of a file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct UnitId(u32);
+
+/// The DWARF of one file.
+#[derive(Debug)]
+pub struct Dwarf<R> {
+    main: Source<R>,
+    alternate: Option<Source<R>>,
+    units: Vec<Head>,
+    /// The code of each unit.
+    stretches: Vec<Stretch>,
+    /// All code of the file.
+    code: Range,
+}
+
+impl<R: ReadAt + Clone> Dwarf<R> {
+    /// Finds out which unit has which code; nothing where the file has no DWARF. `code` is the file whose code is meant, `elf` the
+    /// one with the DWARF: the same, or one with what was stripped from it.
+    pub fn open<C>(code: &Elf<C>, elf: &Elf<R>, files: &impl Files<R>) -> io::Result<Option<Self>> {
+        let main = Source::of(elf, "", &|| files.scratch())?;
+        if main.sections.info.is_empty() {
+            return Ok(None);
+        }
+        let alternate = match elf.alternate_link().and_then(|link| files.alternate(&link)).map(Elf::parse) {
+            Some(Ok((elf, _))) => Some(Source::of(&elf, "", &|| files.scratch())?),
+            _ => None,
+        };
+        let segments = code.segments().iter().filter(|segment| segment.is_code());
+        let start = segments.clone().map(|segment| segment.address.0).min().unwrap_or(0);
+        let end = segments.map(|segment| segment.address.0.saturating_add(segment.memory_size)).max().unwrap_or(0);
+        let mut dwarf = Self { main, alternate, units: Vec::new(), stretches: Vec::new(), code: Range { start, end } };
+        dwarf.index();
+        Ok((!dwarf.units.is_empty()).then_some(dwarf))
+    }
+
+    fn index(&mut self) {
+        let mut ranges = Vec::new();
+        for head in Head::all(&self.main.sections.info) {
+            if !matches!(head.kind, Kind::Compile | Kind::Skeleton(_)) {
+                continue;
+            }
+            let Some((_, root)) = Unit::open(&self.main, self.alternate.as_ref(), head) else { continue };
+            let unit = self.units.len() as u32;
+            let there = |range: &Range| range.start >= self.code.start && range.end <= self.code.end;
+            let before = ranges.len();
+            ranges.extend(root.ranges.into_iter().filter(there).map(|range| (range, unit)));
+            if ranges.len() > before {
+                self.units.push(head);
+            }
+        }
+        self.stretches = flatten(ranges);
+        self.stretches.shrink_to_fit();
+    }
+
+    /// The unit that has an address as the file states it.
+    pub fn unit(&self, address: u64) -> Option<UnitId> {
+        let index = self.stretches.partition_point(|stretch| stretch.start <= address).checked_sub(1)?;
+        Some(self.stretches[index].node).filter(|&unit| unit != NOTHING).map(UnitId)
+    }
+
+    /// Reads a unit.
+    pub fn table(&self, unit: UnitId, files: &impl Files<R>) -> Option<Table<Vec<u8>>> {
+        let (unit, root) = Unit::open(&self.main, self.alternate.as_ref(), *self.units.get(unit.0 as usize)?)?;
+        let folder = root.folder.as_deref().unwrap_or_default();
+        let lines = root.lines.and_then(|offset| Lines::read(&unit, offset, folder, self.code)).unwrap_or_default();
+        let beside = split(&root, files);
+        let other = beside.as_ref().and_then(|source| {
+            let id = root.split.as_ref()?.1;
+            let is_it = |head: &Head| head.kind == Kind::Split(id) || head.kind == Kind::Compile;
+            unit.open_split(source, Head::all(&source.sections.info).find(is_it)?)
+        });
+        let bytes = build(other.as_ref().unwrap_or(&unit), &lines, self.code);
+        Table::new(bytes)
+    }
+
+    /// What it takes of the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.units.capacity() * size_of::<Head>() + self.stretches.capacity() * size_of::<Stretch>()
+    }
+}
+
+/// The file that has the rest of a unit.
+fn split<R: ReadAt + Clone>(root: &Root, files: &impl Files<R>) -> Option<Source<R>> {
+    let (name, _) = root.split.as_ref()?;
+    let mut path = Vec::new();
+    if !name.starts_with(b"/") {
+        path.extend_from_slice(root.folder.as_deref()?);
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    let (elf, _) = Elf::parse(files.split(&path)?).ok()?;
+    Source::of(&elf, ".dwo", &|| files.scratch()).ok()
+}
+
+fn build<R: ReadAt + Clone>(unit: &Unit<'_, R>, lines: &Lines, code: Range) -> Vec<u8> {
+    let functions = Functions::read(unit, &unit.entries(), code);
+    let mut names = Names::new(&functions.scopes);
+    let mut builder = Builder::default();
+    builder.files(&lines.files);
+    for node in &functions.nodes {
+        let name = names.get(unit, node.entry).unwrap_or_default();
+        builder.node(node.parent, &name, node.file, node.line);
+    }
+    builder.finish(&flatten(functions.ranges), &lines.rows)
+}

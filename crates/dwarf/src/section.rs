@@ -1,0 +1,144 @@
+//! The bytes of one section, wherever they are: in the file, or unpacked beside it.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read, Seek as _, Write as _};
+
+use elf::{Elf, ReadAt, Section as Header};
+
+/// `SHF_COMPRESSED`.
+const COMPRESSED: u64 = 1 << 11;
+/// `ELFCOMPRESS_ZLIB` and `ELFCOMPRESS_ZSTD`.
+const ZLIB: u32 = 1;
+const ZSTD: u32 = 2;
+/// The length of a compression header: `Elf64_Chdr` or `Elf32_Chdr`.
+const HEADER: [u64; 2] = [12, 24];
+/// No section is unpacked beyond this, whatever it claims.
+const LARGEST_UNPACKED: u64 = 4 << 30;
+
+/// The bytes of a section.
+#[derive(Debug)]
+pub(crate) struct Section<R> {
+    bytes: Bytes<R>,
+    pub(crate) size: u64,
+    /// Where numbers were read last, and what is there: they stand in tables, and are asked for in order.
+    near: RefCell<(u64, Vec<u8>)>,
+}
+
+/// How many bytes are read where a number is asked for.
+const NEAR: usize = 4 << 10;
+
+#[derive(Debug)]
+enum Bytes<R> {
+    Absent,
+    InFile { reader: R, offset: u64 },
+    Unpacked(File),
+}
+
+impl<R: ReadAt + Clone> Section<R> {
+    /// The section of a name; an empty one where the file has none. A compressed one is unpacked into a file that `scratch` makes.
+    pub(crate) fn of(elf: &Elf<R>, name: &str, scratch: &dyn Fn() -> io::Result<File>) -> io::Result<Self> {
+        let Some(header) = elf.section(name).filter(|header| header.has_bytes()) else {
+            return Ok(Self::new(Bytes::Absent, 0));
+        };
+        let (reader, offset) = (elf.reader().clone(), header.offset.0);
+        if header.flags & COMPRESSED == 0 {
+            let there = reader.size()?.saturating_sub(offset);
+            return Ok(Self::new(Bytes::InFile { reader, offset }, header.size.min(there)));
+        }
+        let mut file = scratch()?;
+        let size = unpack(elf, header, &mut file)?;
+        Ok(Self::new(Bytes::Unpacked(file), size))
+    }
+
+    fn new(bytes: Bytes<R>, size: u64) -> Self {
+        Self { bytes, size, near: RefCell::default() }
+    }
+
+    /// The bytes at an offset: as many as asked for, or as the section has.
+    pub(crate) fn read(&self, offset: u64, most: usize) -> Vec<u8> {
+        let length = most.min(usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX));
+        let mut bytes = vec![0; length];
+        let read = match &self.bytes {
+            Bytes::Absent => Ok(0),
+            Bytes::InFile { reader, offset: start } => reader.read_at(start.saturating_add(offset), &mut bytes),
+            Bytes::Unpacked(file) => file.read_at(offset, &mut bytes),
+        };
+        bytes.truncate(read.unwrap_or(0));
+        bytes
+    }
+
+    /// The bytes up to the next NUL.
+    pub(crate) fn string(&self, offset: u64) -> Option<Vec<u8>> {
+        if offset >= self.size {
+            return None;
+        }
+        match &self.bytes {
+            Bytes::Absent => None,
+            Bytes::InFile { reader, offset: start } => {
+                elf::read::string(reader, start.checked_add(offset)?, LONGEST_STRING)
+            }
+            Bytes::Unpacked(file) => elf::read::string(file, offset, LONGEST_STRING),
+        }
+    }
+
+    /// A little-endian number of at most eight bytes.
+    pub(crate) fn number(&self, offset: u64, size: usize) -> Option<u64> {
+        let mut near = self.near.borrow_mut();
+        let end = offset.checked_add(size as u64)?;
+        if offset < near.0 || end > near.0 + near.1.len() as u64 {
+            *near = (offset, self.read(offset, NEAR));
+        }
+        let from = usize::try_from(offset - near.0).ok()?;
+        let bytes = near.1.get(from..from + size)?;
+        let mut number = [0; 8];
+        number.get_mut(..size)?.copy_from_slice(bytes);
+        Some(u64::from_le_bytes(number))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+}
+
+/// A name or a path is not longer than this.
+const LONGEST_STRING: usize = 64 << 10;
+
+fn unpack<R: ReadAt>(elf: &Elf<R>, section: &Header, into: &mut File) -> io::Result<u64> {
+    let invalid = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+    let header_size = HEADER[usize::from(elf.is_64_bit())];
+    let mut kind = [0; 4];
+    if elf.reader().read_at(section.offset.0, &mut kind)? < 4 || section.size < header_size {
+        return Err(invalid("a compressed section is cut short"));
+    }
+    let start = section.offset.0.saturating_add(header_size);
+    let packed = io::BufReader::with_capacity(
+        64 << 10,
+        Stream { reader: elf.reader(), at: start, end: start + (section.size - header_size) },
+    );
+    let mut plain: Box<dyn Read> = match u32::from_le_bytes(kind) {
+        ZLIB => Box::new(flate2::bufread::ZlibDecoder::new(packed)),
+        ZSTD => Box::new(zstd::Decoder::with_buffer(packed)?),
+        _ => return Err(invalid("a section is compressed in an unknown way")),
+    };
+    let size = io::copy(&mut (&mut *plain).take(LARGEST_UNPACKED), into)?;
+    into.flush()?;
+    into.rewind()?;
+    Ok(size)
+}
+
+/// A part of a file, read from its start to its end.
+struct Stream<'a, R> {
+    reader: &'a R,
+    at: u64,
+    end: u64,
+}
+
+impl<R: ReadAt> Read for Stream<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = into.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
+        let count = self.reader.read_at(self.at, &mut into[..most])?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,34 @@
+//! One file with DWARF: its sections, and what was read of them lately.
+
+use std::cell::OnceCell;
+use std::fs::File;
+use std::io;
+
+use elf::{Elf, ReadAt};
+
+use crate::abbreviations::Tables;
+use crate::head::Head;
+use crate::sections::Sections;
+
+/// The file of a program, one beside it with what was stripped, a `.dwo`, or what `dwz` took out of several.
+#[derive(Debug)]
+pub(crate) struct Source<R> {
+    pub(crate) sections: Sections<R>,
+    pub(crate) tables: Tables,
+    /// The units by offset, once a unit refers to another one.
+    heads: OnceCell<Vec<Head>>,
+}
+
+impl<R: ReadAt + Clone> Source<R> {
+    pub(crate) fn of(elf: &Elf<R>, suffix: &str, scratch: &dyn Fn() -> io::Result<File>) -> io::Result<Self> {
+        let sections = Sections::of(elf, suffix, scratch)?;
+        Ok(Self { sections, tables: Tables::default(), heads: OnceCell::new() })
+    }
+
+    /// The unit that has an offset of `.debug_info`.
+    pub(crate) fn unit_at(&self, offset: u64) -> Option<Head> {
+        let heads = self.heads.get_or_init(|| Head::all(&self.sections.info).collect());
+        let index = heads.partition_point(|head| head.offset <= offset).checked_sub(1)?;
+        heads.get(index).filter(|head| offset - head.offset < head.length).copied()
+    }
+}

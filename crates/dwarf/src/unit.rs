@@ -1,0 +1,231 @@
+//! One unit: how the values of its attributes are understood, and what its first entry says.
+
+use std::rc::Rc;
+
+use elf::ReadAt;
+use gimli::{
+    Abbreviations, Attribute, AttributeValue, DwAt, DwoId, EndianSlice, EntriesRaw, LittleEndian, UnitOffset,
+    constants as dw,
+};
+
+use crate::head::{Head, Kind};
+use crate::ranges::{self, Form, Range};
+use crate::source::Source;
+
+pub(crate) type Slice<'a> = EndianSlice<'a, LittleEndian>;
+pub(crate) type Value<'a> = AttributeValue<Slice<'a>>;
+
+/// Where the parts of tables start that belong to a unit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bases {
+    addresses: u64,
+    string_offsets: u64,
+    range_lists: u64,
+    /// Of `.debug_ranges`, for units of split DWARF 4.
+    ranges: u64,
+    low_pc: u64,
+}
+
+/// A unit whose values can be understood.
+#[derive(Debug)]
+pub(crate) struct Unit<'f, R> {
+    pub(crate) source: &'f Source<R>,
+    /// The file whose addresses and ranges it uses: not its own, if it is split.
+    main: &'f Source<R>,
+    /// What `dwz` took out of the file.
+    pub(crate) alternate: Option<&'f Source<R>>,
+    pub(crate) head: Head,
+    pub(crate) abbreviations: Rc<Abbreviations>,
+    bases: Bases,
+}
+
+/// What the first entry of a unit says.
+#[derive(Debug, Default)]
+pub(crate) struct Root {
+    pub(crate) ranges: Vec<Range>,
+    /// Where its lines are in `.debug_line`.
+    pub(crate) lines: Option<u64>,
+    /// The folder that it was compiled in.
+    pub(crate) folder: Option<Vec<u8>>,
+    /// The file that has the rest, and the number of the unit there.
+    pub(crate) split: Option<(Vec<u8>, u64)>,
+}
+
+/// The bytes that are read for one entry at first, and at most.
+const ENTRY: [usize; 2] = [512, 1 << 20];
+
+impl<'f, R: ReadAt + Clone> Unit<'f, R> {
+    /// Opens a unit of a file.
+    pub(crate) fn open(source: &'f Source<R>, alternate: Option<&'f Source<R>>, head: Head) -> Option<(Self, Root)> {
+        let abbreviations = source.tables.get(&source.sections.abbreviations, head.abbreviations)?;
+        // Where a unit does not say where its part of a table starts, that is behind the table's header.
+        let header = if head.encoding.version >= 5 { 2 * head.word() as u64 } else { 0 };
+        let bases = Bases { addresses: header, string_offsets: header, ..Bases::default() };
+        let mut unit = Self { source, main: source, alternate, head, abbreviations, bases };
+        let root = unit.read_root()?;
+        Some((unit, root))
+    }
+
+    /// Opens the unit of split DWARF that belongs to this one.
+    pub(crate) fn open_split(&self, source: &'f Source<R>, head: Head) -> Option<Self> {
+        let abbreviations = source.tables.get(&source.sections.abbreviations, head.abbreviations)?;
+        let header = if head.encoding.version >= 5 { 2 * head.word() as u64 } else { 0 };
+        let range_lists = if head.encoding.version >= 5 { header + 4 } else { 0 };
+        let bases = Bases { string_offsets: header, range_lists, ..self.bases };
+        let mut unit = Self { source, main: self.main, alternate: self.alternate, head, abbreviations, bases };
+        unit.bases = unit.entry(head.size, |_, attributes| unit.with_bases(attributes))?;
+        Some(unit)
+    }
+
+    /// The bytes of all entries.
+    pub(crate) fn entries(&self) -> Vec<u8> {
+        let length = usize::try_from(self.head.length - self.head.size).unwrap_or(0);
+        self.source.sections.info.read(self.head.offset + self.head.size, length)
+    }
+
+    /// Gives the attributes of the entry at an offset of the unit to `with`.
+    pub(crate) fn entry<T>(&self, offset: u64, with: impl Fn(gimli::DwTag, &[Attribute<Slice<'_>>]) -> T) -> Option<T> {
+        let room = self.head.length.checked_sub(offset)?;
+        let mut size = ENTRY[0];
+        loop {
+            let most = size.min(usize::try_from(room).unwrap_or(usize::MAX));
+            let bytes = self.source.sections.info.read(self.head.offset + offset, most);
+            let slice = Slice::new(&bytes, LittleEndian);
+            let mut entries = EntriesRaw::new(slice, self.head.encoding, &self.abbreviations, UnitOffset(0));
+            let mut attributes = Vec::new();
+            let read = entries.read_abbreviation().and_then(|abbreviation| {
+                let Some(abbreviation) = abbreviation else { return Ok(None) };
+                entries.read_attributes(abbreviation.attributes(), &mut attributes)?;
+                Ok(Some(abbreviation.tag()))
+            });
+            match read {
+                Ok(tag) => return Some(with(tag?, &attributes)),
+                Err(gimli::Error::UnexpectedEof(_)) if bytes.len() == size && size < ENTRY[1] => size *= 8,
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn read_root(&mut self) -> Option<Root> {
+        // Other attributes are understood only with the bases, and ranges only with the lowest address.
+        self.bases = self.entry(self.head.size, |_, attributes| self.with_bases(attributes))?;
+        let low_pc = |value: Value<'_>| self.address(&value);
+        let low_pc =
+            self.entry(self.head.size, |_, attributes| value_of(attributes, dw::DW_AT_low_pc).and_then(low_pc))?;
+        self.bases.low_pc = low_pc.unwrap_or(0);
+        self.entry(self.head.size, |_, attributes| {
+            let value = |name| value_of(attributes, name);
+            let text = |name| value(name).and_then(|value| self.string(&value));
+            let id = match (self.head.kind, value(dw::DW_AT_GNU_dwo_id)) {
+                (Kind::Skeleton(id), _) | (_, Some(AttributeValue::DwoId(DwoId(id)))) => Some(id),
+                _ => None,
+            };
+            Root {
+                ranges: self.ranges_of(attributes),
+                lines: value(dw::DW_AT_stmt_list).and_then(|value| offset_of(&value)),
+                folder: text(dw::DW_AT_comp_dir),
+                split: text(dw::DW_AT_dwo_name).or_else(|| text(dw::DW_AT_GNU_dwo_name)).zip(id),
+            }
+        })
+    }
+
+    fn with_bases(&self, attributes: &[Attribute<Slice<'_>>]) -> Bases {
+        let mut bases = self.bases;
+        for attribute in attributes {
+            let field = match attribute.name() {
+                dw::DW_AT_addr_base | dw::DW_AT_GNU_addr_base => &mut bases.addresses,
+                dw::DW_AT_str_offsets_base => &mut bases.string_offsets,
+                dw::DW_AT_rnglists_base => &mut bases.range_lists,
+                dw::DW_AT_GNU_ranges_base => &mut bases.ranges,
+                _ => continue,
+            };
+            *field = offset_of(&attribute.value()).unwrap_or(*field);
+        }
+        bases
+    }
+
+    /// The text of a value.
+    pub(crate) fn string(&self, value: &Value<'_>) -> Option<Vec<u8>> {
+        let sections = &self.source.sections;
+        match value {
+            AttributeValue::String(text) => Some(text.slice().to_vec()),
+            AttributeValue::DebugStrRef(offset) => sections.strings.string(offset.0 as u64),
+            AttributeValue::DebugLineStrRef(offset) => sections.line_strings.string(offset.0 as u64),
+            AttributeValue::DebugStrOffsetsIndex(index) => {
+                let word = self.head.word();
+                let at = self.bases.string_offsets.checked_add((index.0 as u64).checked_mul(word as u64)?)?;
+                sections.strings.string(sections.string_offsets.number(at, word)?)
+            }
+            AttributeValue::DebugStrRefSup(offset) => self.alternate?.sections.strings.string(offset.0 as u64),
+            _ => None,
+        }
+    }
+
+    fn address(&self, value: &Value<'_>) -> Option<u64> {
+        match value {
+            AttributeValue::Addr(address) => Some(*address),
+            AttributeValue::DebugAddrIndex(index) => self.address_at(index.0 as u64),
+            _ => None,
+        }
+    }
+
+    fn address_at(&self, index: u64) -> Option<u64> {
+        let size = self.head.encoding.address_size;
+        let at = self.bases.addresses.checked_add(index.checked_mul(u64::from(size))?)?;
+        self.main.sections.addresses.number(at, usize::from(size))
+    }
+
+    /// Where the code of an entry is.
+    pub(crate) fn ranges_of(&self, attributes: &[Attribute<Slice<'_>>]) -> Vec<Range> {
+        let value = |name| value_of(attributes, name);
+        if let Some(value) = value(dw::DW_AT_ranges) {
+            return self.range_list(&value).unwrap_or_default();
+        }
+        let start = value(dw::DW_AT_low_pc).and_then(|value| self.address(&value));
+        let end = value(dw::DW_AT_high_pc).zip(start).and_then(|(value, start)| match value {
+            AttributeValue::Udata(length) => start.checked_add(length),
+            value => self.address(&value),
+        });
+        start.zip(end).filter(|(start, end)| start < end).map(|(start, end)| Range { start, end }).into_iter().collect()
+    }
+
+    fn range_list(&self, value: &Value<'_>) -> Option<Vec<Range>> {
+        let form =
+            (if self.head.encoding.version >= 5 { Form::Tagged } else { Form::Pairs }, self.head.encoding.address_size);
+        // A split unit of DWARF 5 has lists of its own, one of DWARF 4 uses those of the main file.
+        let (section, offset) = match value {
+            AttributeValue::DebugRngListsIndex(index) => {
+                let (word, section) = (self.head.word(), &self.source.sections.range_lists);
+                let at = self.bases.range_lists.checked_add((index.0 as u64).checked_mul(word as u64)?)?;
+                (section, self.bases.range_lists.checked_add(section.number(at, word)?)?)
+            }
+            AttributeValue::RangeListsRef(offset) if form.0 == Form::Tagged => {
+                (&self.source.sections.range_lists, offset.0 as u64)
+            }
+            AttributeValue::RangeListsRef(offset) => {
+                let base = if std::ptr::eq(self.source, self.main) { 0 } else { self.bases.ranges };
+                (&self.main.sections.ranges, base.checked_add(offset.0 as u64)?)
+            }
+            _ => return None,
+        };
+        Some(ranges::read(section, offset, form, self.bases.low_pc, &|index| self.address_at(index)))
+    }
+}
+
+/// The value of an attribute, if the entry has it.
+pub(crate) fn value_of<'a>(attributes: &[Attribute<Slice<'a>>], name: DwAt) -> Option<Value<'a>> {
+    attributes.iter().find(|attribute| attribute.name() == name).map(Attribute::value)
+}
+
+/// A place in a section.
+fn offset_of(value: &Value<'_>) -> Option<u64> {
+    Some(match value {
+        AttributeValue::SecOffset(offset) => *offset,
+        AttributeValue::DebugAddrBase(base) => base.0,
+        AttributeValue::DebugStrOffsetsBase(base) => base.0,
+        AttributeValue::DebugRngListsBase(base) => base.0,
+        AttributeValue::DebugLineRef(offset) => offset.0,
+        AttributeValue::RangeListsRef(offset) => offset.0,
+        _ => return None,
+    } as u64)
+}
