@@ -215,6 +215,7 @@ mod tests {
     use std::fs::File;
 
     use inspect::{Avma, Proc, maps::Maps};
+    use profile::Line;
     use symbolize::Mode;
 
     use super::*;
@@ -293,5 +294,65 @@ mod tests {
             |location: LocationId| &tables.mappings()[tables.locations()[location.index()].mapping.unwrap().index()];
         assert_eq!(locations.map(|location| mapping(location).has_functions), [true, false, true]);
         assert_eq!(&*mapping(locations[2]).filename, "");
+    }
+
+    const INLINED: &str = "
+        #include <stdlib.h>
+        static inline __attribute__((always_inline)) int inner(int value) {
+            return value * rand();
+        }
+        static inline __attribute__((always_inline)) int middle(int value) {
+            return inner(value) + inner(value + 1);
+        }
+        __attribute__((noinline)) int outer(int value) {
+            return middle(value) ^ middle(value + 2);
+        }
+        int main(int argc, char **argv) {
+            return outer(argc);
+        }
+    ";
+
+    #[test]
+    fn calls_that_were_put_in_line_are_shown_with_their_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, program) = (folder.path().join("inlined.c"), folder.path().join("inlined"));
+        std::fs::write(&source, INLINED).unwrap();
+        let status = std::process::Command::new("cc").args(["-g", "-O2", "-o"]).args([&program, &source]).status();
+        assert!(status.unwrap().success());
+        let handle = Arc::new(File::open(&program).unwrap());
+        let elf = elf::Elf::parse(Arc::clone(&handle)).unwrap().0;
+        let text = elf.section(".text").unwrap().offset.0;
+        let mut namer = Namer::default();
+        let file = OpenedFile {
+            file: 0,
+            path: "/inlined".into(),
+            build_id: "".into(),
+            handle: Some(handle),
+            segments: Vec::new(),
+        };
+        namer.file(file);
+        let mut stacks = Stacks::new();
+        let frames: Vec<Frame> = (0..512).map(|at| Frame { space: Space::file(0), address: text + at }).collect();
+        frames.iter().for_each(|frame| _ = stacks.push(ROOT, *frame));
+        namer.follow(Appended { restart: true, ..stacks.since((0, 0)) }, Vec::new());
+        let mut builder = ProfileBuilder::new();
+        namer.frames.begin_profile();
+        for frame in 0..frames.len() as u32 {
+            let location = namer.frames.locate(frame, Mode::None, &mut builder);
+            builder.add(&[location], 1);
+        }
+        let profile = builder.finish([("__name__", "cpu")].into_iter().collect(), ProfileType::cpu("cpu".to_owned()));
+        let tables = profile.tables();
+        let shown = |location: &profile::Location| {
+            let line = |line: &Line| {
+                let function = &tables.functions()[line.function.index()];
+                assert_eq!(&*function.filename, source.to_str().unwrap());
+                format!("{}:{}", function.name, line.line)
+            };
+            location.lines.iter().map(line).collect::<Vec<_>>().join(" ")
+        };
+        let all: Vec<String> =
+            tables.locations().iter().filter(|location| location.lines.len() > 1).map(shown).collect();
+        assert!(all.iter().any(|lines| lines == "inner:4 middle:7 outer:10"), "{all:#?}");
     }
 }

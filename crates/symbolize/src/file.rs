@@ -93,6 +93,11 @@ impl<R: ReadAt> Symbols<R> {
         Some(Symbol { name: found.name, start, file: found.file, line: found.line })
     }
 
+    /// The file, and the one beside it that has its names.
+    pub fn readers(&self) -> (&R, Option<&R>) {
+        (&self.reader, self.names.as_ref())
+    }
+
     /// The address of a byte of code as the file states it.
     pub fn svma(&self, offset: FileOffset) -> Option<Svma> {
         self.segments.iter().find_map(|segment| {

@@ -4,6 +4,7 @@
 //!  an ELF file, a vDSO's bytes ──file::Symbols──▶ lookup(place in the file) ──▶ Symbol { name, start, file, line }
 //!  text of /proc/kallsyms ──kernel::Builder──▶ lookup(address) ──▶ KernelSymbol { name, module, start }
 //!  /tmp/perf-PID.map ──perf_map::PerfMap──▶ lookup(address) ──▶ PerfSymbol { name, start }
+//!  DWARF of an ELF file ──Sources──▶ lookup(address) ──▶ [Call { function, file, line }], the innermost first
 //!                                                    name ──demangle──▶ name as people write it
 //! ```
 //!
@@ -16,7 +17,7 @@
 //! - What cannot be understood gives no name, never a wrong one of a neighbour: a place outside of every known function
 //!   stays nameless, and a name that cannot be demangled is shown as it is.
 //!
-//! Absent on purpose: opening files and `/proc` (`inspect` does), caches and eviction (the engine does), and DWARF.
+//! Absent on purpose: opening files and `/proc` (`inspect` does), caches and eviction (the engine does).
 //!
 //! Start reading at [`Symbols`]. Tested on programs built by the tests with `cc`, `g++` and `go`, on the running kernel's own
 //! list, on its vDSO, and by comparison with plain models.
@@ -30,8 +31,10 @@ pub mod kernel;
 pub mod perf_map;
 
 pub mod demangle;
+mod source;
 
 pub use demangle::{Mode, demangle};
 pub use file::{Symbol, Symbols};
 pub use kernel::{KernelSymbol, KernelSymbols};
 pub use perf_map::{PerfMap, PerfSymbol};
+pub use source::{Call, Known, Sources};

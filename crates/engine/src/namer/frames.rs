@@ -239,17 +239,25 @@ impl Frames {
         let Some(found) = found else {
             return Known { mapping, address, lines: (self.lines.len() as u32, 0), pending: false };
         };
-        let raw = RawFunction { name: found.name, file: found.file, native };
-        let function = match self.function_index.get(&raw) {
-            Some(function) => *function,
-            None => {
-                let function = self.functions.len() as u32;
-                self.functions.push(raw.clone());
-                self.function_index.insert(raw, function);
-                function
-            }
-        };
-        self.in_function(mapping, address, function, found.line)
+        let start = self.lines.len() as u32;
+        for call in found.inlined {
+            let function = self.function(RawFunction { name: call.name, file: call.file, native });
+            self.lines.push((function, call.line));
+        }
+        let function = self.function(RawFunction { name: found.name, file: found.file, native });
+        self.lines.push((function, found.line));
+        let count = self.lines.len() as u32 - start;
+        Known { mapping, address, lines: (start, count), pending: found.unread }
+    }
+
+    fn function(&mut self, raw: RawFunction) -> u32 {
+        if let Some(function) = self.function_index.get(&raw) {
+            return *function;
+        }
+        let function = self.functions.len() as u32;
+        self.functions.push(raw.clone());
+        self.function_index.insert(raw, function);
+        function
     }
 
     fn in_function(&mut self, mapping: u32, address: u64, function: u32, line: i64) -> Known {

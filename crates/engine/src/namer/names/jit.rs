@@ -67,7 +67,7 @@ impl Jit {
     /// The function at this address of the process. Each map is read at most once a window, and only what was added.
     pub(super) fn lookup(&mut self, key: ProcessKey, address: u64, window: u64) -> Option<Found> {
         match self.ask(key, Ask::Name { address, window })? {
-            Answer::Name(name) => Some(Found { name: name?, file: Arc::from(""), line: 0, module: None }),
+            Answer::Name(name) => Some(Found { name: name?, ..Found::default() }),
             _ => None,
         }
     }

@@ -59,5 +59,5 @@ impl Kernel {
 
 fn find(symbols: &KernelSymbols, address: u64) -> Option<Found> {
     let symbol = symbols.lookup(address)?;
-    Some(Found { name: Arc::from(symbol.name), file: Arc::from(""), line: 0, module: symbol.module.map(Arc::from) })
+    Some(Found { name: Arc::from(symbol.name), module: symbol.module.map(Arc::from), ..Found::default() })
 }
