@@ -3,6 +3,7 @@
 #include "lib/core.h"
 #include "lib/maps.bpf.h"
 #include "lib/walk.bpf.h"
+#include "lib/stack.bpf.h"
 #include "lib/check.bpf.h"
 #include "lib/cpu.bpf.h"
 #include "lib/process.bpf.h"
@@ -212,6 +213,15 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		}
 		/* Registers that could not be had. */
 		end = found < 0 ? END_no_register : found;
+		if (s->unbuilt) {
+			/* The registers of the innermost frame are still there. */
+			if (s->stop.exact && !s->stop.known && s->stop.frames == 0) {
+				take_registers(s, ctx);
+				__builtin_memcpy(s->stop.regs, s->regs, sizeof(s->stop.regs));
+				s->stop.known = s->known;
+			}
+			send_stack(s, c);
+		}
 	}
 	head->end = end;
 	submit(s, c);

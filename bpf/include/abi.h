@@ -8,6 +8,8 @@
 #define MAX_KERNEL_FRAMES 127
 #define MAX_MAPPINGS 32
 #define COMM_LEN 16
+#define MAX_STACK_BYTES 16384 /* of a struct stack; a power of two */
+#define REGISTERS 17 /* general registers and instruction pointer */
 #define MAX_PATH_BYTES 1024
 #define SEEN_FILES 8192 /* places where the kernel side notes whose path it sent; a power of two */
 
@@ -30,6 +32,7 @@ enum record_kind {
 	RECORD_FORK = 3,
 	RECORD_EXEC = 4,
 	RECORD_EXIT = 5,
+	RECORD_STACK = 6,
 };
 
 /* struct sample.flags */
@@ -37,6 +40,7 @@ enum sample_flag {
 	SAMPLE_IN_KERNEL = 1, /* the interrupted code was the kernel's */
 	SAMPLE_KTHREAD = 2, /* the task is a kernel thread */
 	SAMPLE_IN_SYSCALL = 4, /* user registers are those of a system call: the first user address is a return address */
+	SAMPLE_STACK = 8, /* the last struct stack of this CPU belongs to it */
 };
 
 /* struct mapping.flags */
@@ -44,6 +48,12 @@ enum mapping_flag {
 	MAPPING_EXEC = 1,
 	MAPPING_FILE = 2, /* backed by a file: the identity fields are set */
 	MAPPING_VDSO = 4,
+};
+
+/* struct stack.flags */
+enum stack_flag {
+	STACK_EXACT = 1, /* pc is where the thread was interrupted, not a return address */
+	STACK_REGISTERS = 2, /* `registers` are those of the frame */
 };
 
 /* In a user address of a sample, other than the first: not a return address, but where the thread was interrupted. */
@@ -133,6 +143,23 @@ struct sample {
 	char comm[COMM_LEN]; /* of the thread; empty when it was not read */
 };
 
+/* Where a walk came to code of a file without unwind rows: the registers there, and the stack from `sp` up, for user space to
+ * walk once it has the rows. Sent before the sample that it belongs to, which has the same `cpu` and `ktime`. After it follow
+ * `bytes` of the stack. */
+struct stack {
+	u8 kind;
+	u8 flags;
+	u16 frames; /* user frames of the sample that come before this one */
+	u32 bytes;
+	u64 ktime;
+	u32 cpu;
+	u32 pad;
+	u64 pc;
+	u64 sp;
+	u64 fp;
+	u64 registers[REGISTERS]; /* in the order in which the kernel keeps them for a signal */
+};
+
 /* The names on the way from a file up to the root of its file system, leaf first, each ended by a NUL. Sent once for a
  * file that the kernel side has not seen before, or was told to forget, so that the file keeps a name when its process is
  * gone. */
@@ -175,6 +202,7 @@ _Static_assert(sizeof(struct rule) == 16, "struct rule");
 _Static_assert(sizeof(struct table) == 24, "struct table");
 _Static_assert(sizeof(struct mapping) == 48, "struct mapping");
 _Static_assert(sizeof(struct sample) == 64, "struct sample");
+_Static_assert(sizeof(struct stack) == 184, "struct stack");
 _Static_assert(sizeof(struct file_path) == 1048, "struct file_path");
 _Static_assert(sizeof(struct process_event) == 32, "struct process_event");
 

@@ -13,7 +13,8 @@ _Static_assert(MAX_KERNEL_FRAMES + MAX_USER_FRAMES + MAX_MAPPINGS * MAPPING_WORD
 
 /* Registers in the order in which the kernel keeps them for a signal, which is the order of `struct rule` too. Source:
  * arch/x86/include/uapi/asm/sigcontext.h. */
-enum { REG_R8 = 0, REG_RDI = 8, REG_RSI, REG_RBP, REG_RBX, REG_RDX, REG_RAX, REG_RCX, REG_RSP, REG_RIP, REGISTERS };
+enum { REG_R8 = 0, REG_RDI = 8, REG_RSI, REG_RBP, REG_RBX, REG_RDX, REG_RAX, REG_RCX, REG_RSP, REG_RIP };
+_Static_assert(REG_RIP == REGISTERS - 1, "the instruction pointer comes last");
 
 /* A mapping that this CPU found lately. A cache line. */
 struct remembered {
@@ -60,6 +61,17 @@ struct scratch {
 	u64 words[WORDS];
 	struct remembered maps[MAX_MAPPINGS];
 	u64 regs[REGISTERS];
+	/* The first frame whose rows are not there, as struct stack has it. */
+	struct {
+		u64 pc;
+		u64 sp;
+		u64 fp;
+		u32 frames;
+		u8 exact;
+		u8 known;
+		u8 pad[2];
+		u64 regs[REGISTERS];
+	} stop;
 	u64 node[32]; /* one maple node */
 	u64 vma[32]; /* the head of one vm_area_struct */
 };

@@ -134,13 +134,28 @@ static __always_inline int go_on(struct scratch *s, u64 pc, u64 sp, u64 fp)
 	return pc ? WALK_ON : END_root;
 }
 
+/* The frame lies in a file without rows: notes where, for user space to go on. */
+static __always_inline void stop_here(struct scratch *s)
+{
+	s->unbuilt = 1;
+	s->stop.pc = s->pc;
+	s->stop.sp = s->sp;
+	s->stop.fp = s->fp;
+	/* It was kept already. */
+	s->stop.frames = s->head.user_frames - 1;
+	s->stop.exact = s->exact;
+	s->stop.known = s->exact && s->known;
+	if (s->stop.known)
+		__builtin_memcpy(s->stop.regs, s->regs, sizeof(s->stop.regs));
+}
+
 /* By the frame pointer, where nothing better is known. */
 static __always_inline int step_by_frame_pointer(struct scratch *s, u32 kind)
 {
 	u64 fp = s->fp, frame[2];
 	bool described = kind == RULE_FRAME_POINTER || !(s->map_flags & (MAPPING_FILE | MAPPING_VDSO));
-	if (!described && !s->table)
-		s->unbuilt = 1;
+	if (!described && !s->table && !s->unbuilt)
+		stop_here(s);
 	int lost = s->unbuilt ? END_unbuilt : described ? END_chain : END_no_rule;
 	if (fp == 0)
 		return s->unbuilt ? END_unbuilt : END_root;

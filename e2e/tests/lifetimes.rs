@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use e2e::peer::{share_with, wait_for};
 use e2e::wait::until;
@@ -133,5 +134,34 @@ fn ever_new_programs_do_not_pile_up_open_files_and_all_are_named() {
     let stacks: Vec<_> = profiles.iter().flat_map(|profile| peer.stacks(profile)).collect();
     let share = share_with(&stacks, &["main", "brief_work", "brief_leaf"]);
     assert!(share >= 0.6, "named in {:.0} %", share * 100.0);
+    drop(agent);
+}
+
+#[test]
+fn a_program_that_was_never_seen_has_whole_stacks_from_its_first_sample_on() {
+    const PROGRAMS: usize = 40;
+    let peer = Peer::serve(&[]);
+    let agent = Agent::run(&configuration(".*/c-sort-bare", &peer.url, "collect_interval = \"1s\""));
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..PROGRAMS {
+        let program = folder.path().join(number.to_string()).join("c-sort-bare");
+        fs::create_dir(program.parent().unwrap()).unwrap();
+        fs::copy(path("c-sort-bare"), &program).unwrap();
+        let mut child = Command::new(&program).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(60));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let profiles =
+        wait_for(&peer, "service_name", "c-sort-bare", 30, |profiles| samples(profiles) >= 3 * PROGRAMS as u64);
+    let stacks: Vec<_> = profiles.iter().flat_map(|profile| peer.stacks(profile)).collect();
+    let share = share_with(&stacks, &["main", "sort_forever"]);
+    assert!(share >= 0.9, "whole in {:.0} %: {stacks:?}", share * 100.0);
+    // Each program's first samples come before its rows, and libc's qsort keeps no frame pointer.
+    let repaired = agent.metric("pyrope_unwind_walks_repaired_total", "").unwrap();
+    assert!(repaired >= PROGRAMS as f64 / 2.0, "{repaired} walks were repaired");
+    let ended = |end: &str| agent.metric("pyrope_ebpf_walks_total", &format!("end=\"{end}\"")).unwrap_or(0.0);
+    let (whole, unbuilt) = (ended("outermost") + ended("root"), ended("unbuilt"));
+    assert!(unbuilt <= 0.01 * whole, "{unbuilt} walks came to code without rows, {whole} are whole");
     drop(agent);
 }

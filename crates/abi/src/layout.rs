@@ -2,7 +2,7 @@
 
 use std::mem::{offset_of, size_of};
 
-use crate::record::{Mapping, PathHead, ProcessEvent, SampleHead};
+use crate::record::{Mapping, PathHead, ProcessEvent, SampleHead, StackHead};
 use crate::rows::{Rule, Table};
 
 /// One struct of `abi.h`.
@@ -26,7 +26,7 @@ macro_rules! layout {
 }
 
 /// All of them.
-pub const LAYOUTS: [Layout; 6] = [
+pub const LAYOUTS: [Layout; 7] = [
     layout!("rule", size_of::<Rule>(), Rule, [kind, base, fp_kind, ra, cfa, fp, extra], []),
     layout!("table", size_of::<Table>(), Table, [number, base, first_span, spans, otherwise, pad], []),
     layout!("mapping", size_of::<Mapping>(), Mapping, [start, end, offset, ino, dev, version, flags, pad], []),
@@ -35,6 +35,13 @@ pub const LAYOUTS: [Layout; 6] = [
         size_of::<SampleHead>(),
         SampleHead,
         [kind, flags, end, mappings, kernel_frames, user_frames, tgid, tid, ktime, start_time, cgroup, cpu, pad, comm],
+        []
+    ),
+    layout!(
+        "stack",
+        size_of::<StackHead>(),
+        StackHead,
+        [kind, flags, frames, bytes, ktime, cpu, pad, pc, sp, fp, registers],
         []
     ),
     layout!(

@@ -4,7 +4,7 @@
 //! bpf/include/abi.h ──(same layout, compared with BTF by a test in crates/bpf)──▶ records
 //! bpf/include/*.def ──build.rs──▶ Counter, WalkEnd
 //! rows::{Rule, Table, Line} ──user space writes──▶ maps
-//! ring bytes ──Record::parse──▶ Record::{Sample, Path, Process}
+//! ring bytes ──Record::parse──▶ Record::{Sample, Stack, Path, Process}
 //! ```
 //!
 //! Invariants: no I/O and no policy; a record that is short or of an unknown kind is a `Malformed`, never a panic. All
@@ -18,8 +18,8 @@ pub mod rows;
 
 pub use layout::{LAYOUTS, Layout};
 pub use record::{
-    FilePath, Malformed, Mapping, ProcessEvent, Record, SEEN_FILES, SampleHead, SampleRecord, kind, mapping_flag,
-    sample_flag, seen_slot,
+    FilePath, Malformed, Mapping, ProcessEvent, Record, SEEN_FILES, SampleHead, SampleRecord, StackHead, StackRecord,
+    kind, mapping_flag, sample_flag, seen_slot, stack_flag,
 };
 
 /// Largest number of user frames in a sample (`MAX_USER_FRAMES`).

@@ -16,6 +16,8 @@ pub mod kind {
     pub const EXEC: u8 = 4;
     /// The last thread of a process exited.
     pub const EXIT: u8 = 5;
+    /// The stack of a sample.
+    pub const STACK: u8 = 6;
 }
 
 /// Bits of [`SampleHead::flags`] (`enum sample_flag`).
@@ -26,6 +28,16 @@ pub mod sample_flag {
     pub const KTHREAD: u8 = 2;
     /// The first user address is that behind a system call instruction.
     pub const IN_SYSCALL: u8 = 4;
+    /// The last stack of its CPU belongs to it.
+    pub const STACK: u8 = 8;
+}
+
+/// Bits of [`StackHead::flags`] (`enum stack_flag`).
+pub mod stack_flag {
+    /// The instruction pointer is where the thread was interrupted, not a return address.
+    pub const EXACT: u8 = 1;
+    /// The registers are those of the frame.
+    pub const REGISTERS: u8 = 2;
 }
 
 /// Bits of [`Mapping::flags`] (`enum mapping_flag`).
@@ -74,6 +86,24 @@ pub struct SampleHead {
     pub comm: [u8; 16],
 }
 
+/// `struct stack` without the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[expect(missing_docs, reason = "documented in abi.h, field by field")]
+pub struct StackHead {
+    pub kind: u8,
+    pub flags: u8,
+    pub frames: u16,
+    pub bytes: u32,
+    pub ktime: u64,
+    pub cpu: u32,
+    pub pad: u32,
+    pub pc: u64,
+    pub sp: u64,
+    pub fp: u64,
+    pub registers: [u64; 17],
+}
+
 /// `struct process_event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -106,6 +136,7 @@ pub const SEEN_FILES: u32 = 8192;
 
 const _: () = assert!(size_of::<Mapping>() == 48);
 const _: () = assert!(size_of::<SampleHead>() == 64);
+const _: () = assert!(size_of::<StackHead>() == 184);
 const _: () = assert!(size_of::<ProcessEvent>() == 32);
 const _: () = assert!(size_of::<PathHead>() == 24);
 
@@ -123,6 +154,28 @@ pub struct SampleRecord<'a> {
     pub mappings: &'a [Mapping],
     /// Everything behind the head: two samples of one process with equal bytes here have the same stack.
     pub payload: &'a [u8],
+}
+
+impl SampleRecord<'_> {
+    /// The bytes of the record, as words; [`payload`](Self::payload) plays no part.
+    pub fn to_words(&self) -> Vec<u64> {
+        let (head, mappings) = (words(self.head.as_bytes()), words(self.mappings.as_bytes()));
+        let frames = self.kernel.iter().chain(self.user).copied();
+        head.chain(frames).chain(mappings).collect()
+    }
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word))
+}
+
+/// The stack of a sample whose walk came to code without unwind rows.
+#[derive(Clone, Copy, Debug)]
+pub struct StackRecord<'a> {
+    /// The registers there.
+    pub head: &'a StackHead,
+    /// The stack, from the stack pointer up.
+    pub words: &'a [u64],
 }
 
 /// The path of a file, from the kernel's directory entries.
@@ -145,6 +198,8 @@ pub struct FilePath {
 pub enum Record<'a> {
     /// A stack.
     Sample(SampleRecord<'a>),
+    /// What the next sample of its CPU needs to be walked further.
+    Stack(StackRecord<'a>),
     /// A name for a file.
     Path(FilePath),
     /// Birth, exec or death of a process.
@@ -168,11 +223,20 @@ pub struct Malformed {
 }
 
 impl<'a> Record<'a> {
+    /// Reads one record that was copied in words.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_words(words: &'a [u64]) -> Result<Self, Malformed> {
+        Self::parse(words.as_bytes())
+    }
+
     /// Reads one record. `bytes` must start at a multiple of 8, as ring records do.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let kind = bytes.first().copied().unwrap_or(0);
         let parsed = match kind {
             kind::SAMPLE => sample(bytes).map(Self::Sample),
+            kind::STACK => stack(bytes).map(Self::Stack),
             kind::PATH => path(bytes).map(Self::Path),
             kind::FORK | kind::EXEC | kind::EXIT => {
                 ProcessEvent::ref_from_prefix(bytes).ok().map(|(event, _)| Self::Process(event))
@@ -189,6 +253,12 @@ fn sample(bytes: &[u8]) -> Option<SampleRecord<'_>> {
     let (user, rest) = <[u64]>::ref_from_prefix_with_elems(rest, head.user_frames.into()).ok()?;
     let (mappings, _) = <[Mapping]>::ref_from_prefix_with_elems(rest, head.mappings.into()).ok()?;
     Some(SampleRecord { head, kernel, user, mappings, payload })
+}
+
+fn stack(bytes: &[u8]) -> Option<StackRecord<'_>> {
+    let (head, rest) = StackHead::ref_from_prefix(bytes).ok()?;
+    let (words, _) = <[u64]>::ref_from_prefix_with_elems(rest, head.bytes as usize / 8).ok()?;
+    Some(StackRecord { head, words })
 }
 
 fn path(bytes: &[u8]) -> Option<FilePath> {
@@ -218,25 +288,33 @@ mod tests {
         }
     }
 
-    fn words(head: &SampleHead, words: &[u64]) -> Vec<u64> {
-        let mut out: Vec<u64> = head.as_bytes().chunks(8).map(|c| u64::from_ne_bytes(c.try_into().unwrap())).collect();
-        out.extend_from_slice(words);
-        out
+    fn record(head: &SampleHead, rest: &[u64]) -> Vec<u64> {
+        words(head.as_bytes()).chain(rest.iter().copied()).collect()
     }
 
     #[test]
     fn a_sample_has_kernel_frames_then_user_frames_then_mappings() {
-        let record = words(&head(1, 2, 1), &[0xffff_ffff_8000_0000, 0x1000, 0x1010, 0x1000, 0x2000, 0, 7, 5, 1, 9]);
+        let record = record(&head(1, 2, 1), &[0xffff_ffff_8000_0000, 0x1000, 0x1010, 0x1000, 0x2000, 0, 7, 5, 1, 9]);
         let Record::Sample(sample) = Record::parse(record.as_bytes()).unwrap() else { panic!("not a sample") };
         assert_eq!(sample.kernel, [0xffff_ffff_8000_0000]);
         assert_eq!(sample.user, [0x1000, 0x1010]);
         assert_eq!((sample.mappings[0].start, sample.mappings[0].end, sample.mappings[0].ino), (0x1000, 0x2000, 7));
+        assert_eq!(sample.to_words(), record[..17]);
     }
 
     #[test]
     fn a_sample_that_promises_more_than_it_holds_is_malformed() {
-        let record = words(&head(1, 200, 0), &[0; 4]);
+        let record = record(&head(1, 200, 0), &[0; 4]);
         assert!(Record::parse(record.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_stack_has_as_many_words_as_its_head_says() {
+        let head = StackHead { kind: kind::STACK, bytes: 16, ..<StackHead as zerocopy::FromZeros>::new_zeroed() };
+        let record: Vec<u64> = words(head.as_bytes()).chain([7, 8]).collect();
+        let Record::Stack(stack) = Record::parse(record.as_bytes()).unwrap() else { panic!("not a stack") };
+        assert_eq!(stack.words, [7, 8]);
+        assert!(Record::parse(&record.as_bytes()[..192]).is_err());
     }
 
     #[test]

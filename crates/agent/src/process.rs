@@ -57,7 +57,17 @@ fn rows(scope: &Scope, profiler: &Arc<Profiler>) {
         let profiler = Arc::clone(profiler);
         move || profiler.rows().map_or(0, |rows| read(&rows)) as f64
     };
-    let counters: [(_, _, Read); 6] = [
+    let counters: [(_, _, Read); 8] = [
+        (
+            "pyrope_unwind_walks_repaired_total",
+            "Walks that came to code without unwind rows and were completed when they had come.",
+            RowCounts::repaired,
+        ),
+        (
+            "pyrope_unwind_walks_unrepaired_total",
+            "Walks that came to code without unwind rows and stayed as the frame pointer said.",
+            RowCounts::unrepaired,
+        ),
         ("pyrope_unwind_rules_refused_total", "Unwind rules that got no number.", RowCounts::rules_refused),
         ("pyrope_unwind_files_built_total", "Files whose unwind rows were built.", RowCounts::built),
         ("pyrope_unwind_rows_built_total", "Unwind rows that were built.", RowCounts::rows),

@@ -3,7 +3,7 @@
 use abi::rows::{FILES_IN_BUCKET, Line, Rule, Table};
 use engine::kernel::{KernelError, RowMaps};
 use libbpf_rs::{MapCore as _, MapFlags, MapHandle, Object};
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::{FromBytes as _, Immutable, IntoBytes};
 
 use crate::loaded::map_named;
 
@@ -44,6 +44,11 @@ fn set<T: IntoBytes + Immutable + ?Sized>(map: &MapHandle, key: u32, value: &T) 
     map.update(&key.to_ne_bytes(), value.as_bytes(), MapFlags::ANY).map_err(|error| failed(map, &error))
 }
 
+fn get(map: &MapHandle, key: u32) -> Option<Line> {
+    let bytes = map.lookup(&key.to_ne_bytes(), MapFlags::ANY).ok()??;
+    Line::read_from_bytes(&bytes).ok()
+}
+
 fn failed(map: &MapHandle, error: &libbpf_rs::Error) -> KernelError {
     KernelError::new(format!("cannot write to the BPF map {}: {error:#}", map.name().display()))
 }
@@ -63,6 +68,14 @@ impl RowMaps for Rows {
 
     fn set_pointers(&mut self, first: u32, lines: &[Line]) -> Result<(), KernelError> {
         set_all(&self.spans, first, lines)
+    }
+
+    fn line(&self, at: u32) -> Option<Line> {
+        get(&self.rows, at)
+    }
+
+    fn pointers(&self, at: u32) -> Option<Line> {
+        get(&self.spans, at)
     }
 
     fn set_rules(&mut self, first: u32, rules: &[Rule]) -> Result<(), KernelError> {

@@ -15,6 +15,7 @@ use crate::command::{Command, SessionId};
 use crate::files::FileCounts;
 use crate::kernel::{Kernel, KernelCounters, KernelError, RowMaps, Waker};
 use crate::process::{self, ProcessChange};
+use crate::repair::MOST_HELD;
 use crate::rows::{Asker, RowCounts};
 use crate::sampler::{Sampler, now};
 use crate::session::{Settings, Shared};
@@ -103,7 +104,8 @@ impl Engine {
         let (to_opener, opened) = bounded(TO_OPEN);
         let (to_rows, to_build) = bounded(TO_BUILD);
         let rows = RowCounts::default();
-        let asker = Asker { requests: to_rows.clone(), counts: rows.clone() };
+        let (to_repaired, repaired) = bounded(MOST_HELD);
+        let asker = Asker { requests: to_rows.clone(), repaired, counts: rows.clone() };
         let (loaded, answer) = bounded::<Result<Loaded, KernelError>>(1);
         let files_to_namer = to_namer.clone();
         let totals = Totals::default();
@@ -136,7 +138,7 @@ impl Engine {
             answer.recv().map_err(|_| KernelError::new("the sampler thread ended while it loaded"))??;
         if let Some(maps) = row_maps {
             let counts = rows.clone();
-            threads.push(spawn("rows", Box::new(move || rows::run(&to_build, maps, counts)))?);
+            threads.push(spawn("rows", Box::new(move || rows::run(&to_build, maps, to_repaired, counts)))?);
         }
         let threads = std::sync::Mutex::new(threads);
         let inner =

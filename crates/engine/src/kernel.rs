@@ -89,6 +89,12 @@ pub trait RowMaps: Send {
     /// Writes the pointers of spans.
     fn set_pointers(&mut self, first: u32, lines: &[Line]) -> Result<(), KernelError>;
 
+    /// Reads rows back; `None` if they cannot be read.
+    fn line(&self, at: u32) -> Option<Line>;
+
+    /// Reads pointers of spans back.
+    fn pointers(&self, at: u32) -> Option<Line>;
+
     /// Writes rules.
     fn set_rules(&mut self, first: u32, rules: &[Rule]) -> Result<(), KernelError>;
 

@@ -30,6 +30,7 @@ pub mod kernel;
 mod namer;
 mod opener;
 pub mod process;
+mod repair;
 pub mod rows;
 mod sampler;
 mod session;

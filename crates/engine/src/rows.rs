@@ -3,9 +3,11 @@
 //! ```text
 //! opener ─BuildRequest─▶ rows thread: unwind::compile ──spans──▶ Tables ──▶ trait RowMaps
 //!                                          └─ rules, each once
+//! sampler ──Repair──▶ waits for the rows, walks ──Repaired──▶ sampler
 //! ```
 
 mod extents;
+mod repairs;
 mod tables;
 mod wish;
 
@@ -16,16 +18,18 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use abi::rows::{Line, MAX_RULES, VDSO_DEV};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use elf::{Elf, ReadAt};
 use hashbrown::HashMap;
 use unwind::{Output, Rule, Rules, Summary};
 
+use self::repairs::Repairs;
 use self::tables::{Draft, Tables};
 use self::wish::State;
 pub(crate) use self::wish::{Wish, seconds};
 use crate::kernel::{KernelError, RowMaps};
 use crate::opener::FileKey;
+use crate::repair::{Repair, Repaired};
 use crate::vdso;
 
 /// Lines that are written into the kernel at once: 64 KiB.
@@ -45,11 +49,14 @@ pub(crate) enum RowRequest {
     Build(BuildRequest),
     /// Those of a file that had rows, or asked for them.
     Again(FileKey),
+    /// The rest of a walk that came to code without rows.
+    Repair(Box<Repair>),
 }
 
 /// What the sampler has of the thread.
 pub(crate) struct Asker {
     pub(crate) requests: Sender<RowRequest>,
+    pub(crate) repaired: Receiver<Repaired>,
     pub(crate) counts: RowCounts,
 }
 
@@ -84,6 +91,8 @@ struct Counts {
     tables: AtomicU64,
     bytes: AtomicU64,
     rules_refused: AtomicU64,
+    repaired: AtomicU64,
+    unrepaired: AtomicU64,
     tight: AtomicBool,
     stopping: AtomicBool,
 }
@@ -129,6 +138,21 @@ impl RowCounts {
         self.0.rules_refused.load(Relaxed)
     }
 
+    /// Walks that came to code without rows and were gone on with when it had some.
+    pub fn repaired(&self) -> u64 {
+        self.0.repaired.load(Relaxed)
+    }
+
+    /// Walks that came to code without rows and stayed so.
+    pub fn unrepaired(&self) -> u64 {
+        self.0.unrepaired.load(Relaxed)
+    }
+
+    /// Such walks could not be waited for.
+    pub(crate) fn leave_unrepaired(&self, walks: u64) {
+        self.0.unrepaired.fetch_add(walks, Relaxed);
+    }
+
     /// Whether room is short: then it matters when files were sampled last.
     pub(crate) fn is_tight(&self) -> bool {
         self.0.tight.load(Relaxed)
@@ -146,8 +170,13 @@ impl RowCounts {
 }
 
 /// Runs until the requests end.
-pub(crate) fn run(requests: &Receiver<RowRequest>, maps: Box<dyn RowMaps>, counts: RowCounts) {
-    let mut builder = match Builder::begin(maps, counts) {
+pub(crate) fn run(
+    requests: &Receiver<RowRequest>,
+    maps: Box<dyn RowMaps>,
+    repaired: Sender<Repaired>,
+    counts: RowCounts,
+) {
+    let mut builder = match Builder::begin(maps, repaired, counts) {
         Ok(builder) => builder,
         Err(error) => {
             tracing::error!(%error, "no unwind rows can be written; stacks are walked by frame pointers alone");
@@ -155,14 +184,23 @@ pub(crate) fn run(requests: &Receiver<RowRequest>, maps: Box<dyn RowMaps>, count
         }
     };
     builder.build_vdso();
-    for request in requests {
+    loop {
+        let next = match builder.repairs.next() {
+            Some(until) => requests.recv_deadline(until),
+            None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
         if builder.counts.0.stopping.load(Relaxed) {
             return;
         }
-        match request {
-            RowRequest::Build(request) => builder.build(request),
-            RowRequest::Again(key) => builder.build_again(&key),
+        match next {
+            Ok(RowRequest::Build(request)) => builder.build(request),
+            Ok(RowRequest::Again(key)) => builder.build_again(&key),
+            Ok(RowRequest::Repair(repair)) => builder.repair(repair),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
         }
+        let late = builder.repairs.give_up();
+        builder.counts.leave_unrepaired(late);
     }
 }
 
@@ -173,15 +211,17 @@ struct Builder {
     /// The rule of files that have no unwind tables.
     frame_pointer: u16,
     known: HashMap<FileKey, Known>,
+    repairs: Repairs,
     counts: RowCounts,
 }
 
 impl Builder {
-    fn begin(maps: Box<dyn RowMaps>, counts: RowCounts) -> Result<Self, KernelError> {
+    fn begin(maps: Box<dyn RowMaps>, repaired: Sender<Repaired>, counts: RowCounts) -> Result<Self, KernelError> {
         let mut rules = Rules::default();
         let frame_pointer = rules.number(Rule::FramePointer);
         let tables = Tables::new(maps);
-        let mut builder = Self { tables, rules, rules_written: 0, frame_pointer, known: HashMap::new(), counts };
+        let (known, repairs) = (HashMap::new(), Repairs::new(repaired));
+        let mut builder = Self { tables, rules, rules_written: 0, frame_pointer, known, repairs, counts };
         builder.write_rules()?;
         Ok(builder)
     }
@@ -195,6 +235,12 @@ impl Builder {
             self.known.retain(|_, known| known.file.strong_count() > 0);
         }
         self.known.insert(key, Known { file: Arc::downgrade(&file), path, wish });
+    }
+
+    fn repair(&mut self, repair: Box<Repair>) {
+        let rule = |key, offset| rule_at(&self.tables, &self.rules, key, offset);
+        let done = self.repairs.begin(repair, rule);
+        self.counts.0.repaired.fetch_add(u64::from(done), Relaxed);
     }
 
     fn build_again(&mut self, key: &FileKey) {
@@ -213,6 +259,8 @@ impl Builder {
                 let took = begin.elapsed();
                 tracing::debug!(%path, rows = summary.rows, malformed = summary.malformed, ?took, "unwind rows built");
                 self.count(&summary, took.as_nanos() as u64);
+                let done = self.repairs.built(key, |key, offset| rule_at(&self.tables, &self.rules, key, offset));
+                self.counts.0.repaired.fetch_add(done, Relaxed);
             }
             Ok(None) => {
                 self.counts.0.refused.fetch_add(1, Relaxed);
@@ -288,6 +336,12 @@ impl Builder {
         counts.malformed.fetch_add(summary.malformed, Relaxed);
         counts.nanoseconds.fetch_add(nanoseconds, Relaxed);
     }
+}
+
+/// The rule of a place in a file, as the kernel side would find it; `None` for a file without a table.
+fn rule_at(tables: &Tables, rules: &Rules, key: FileKey, offset: u64) -> Option<Rule> {
+    let number = tables.rule_at(&key, offset)?;
+    rules.list().get(usize::from(number)).copied()
 }
 
 /// Gathers spans to portions.

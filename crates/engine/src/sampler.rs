@@ -3,6 +3,7 @@
 mod containers;
 mod files;
 mod forget;
+mod held;
 mod interner;
 mod job;
 mod path;
@@ -24,10 +25,11 @@ use crate::kernel::Kernel;
 use crate::namer::NamerEvent;
 use crate::opener::OpenRequest;
 use crate::process::{ProcessChange, Subscribers};
-use crate::rows::{Asker, RowCounts};
+use crate::rows::Asker;
 use crate::session::{Matched, OPEN_EVERY, SessionState};
 use crate::window::Window;
 
+use held::Held;
 use interner::Interner;
 use job::job;
 use processes::Processes;
@@ -55,7 +57,8 @@ pub(crate) struct Sampler {
     cpus_followed: u64,
     files_looked_at: u64,
     files_marked_at: u64,
-    rows: RowCounts,
+    rows: Asker,
+    held: Held,
     events_missed: u64,
     totals: Totals,
     rate_fails: Complaint,
@@ -76,7 +79,7 @@ impl Sampler {
             kernel,
             commands,
             namer,
-            interner: Interner::new(opener, rows.requests, files),
+            interner: Interner::new(opener, rows.requests.clone(), files),
             processes: Processes::new(),
             sessions: BTreeMap::new(),
             subscribers: Subscribers::default(),
@@ -86,7 +89,8 @@ impl Sampler {
             cpus_followed: 0,
             files_looked_at: now(),
             files_marked_at: 0,
-            rows: rows.counts,
+            rows,
+            held: Held::default(),
             events_missed: 0,
             totals,
             rate_fails: Complaint::default(),
@@ -106,6 +110,7 @@ impl Sampler {
                 return;
             }
             busy = self.drain();
+            self.take_repaired();
             self.tell_of_own_code();
             self.forget_unreached();
             let now = now();
@@ -137,6 +142,7 @@ impl Sampler {
             match self.commands.try_recv() {
                 Ok(Command::Open { id, settings, shared, sink, started }) => {
                     self.drain();
+                    self.let_go();
                     let mut session = SessionState::new(settings, Default::default(), shared, Arc::new(sink), now());
                     session.drained_before = self.drained;
                     session.lost_before = self.kernel.counters().get(Counter::LostRingFull);
@@ -175,6 +181,7 @@ impl Sampler {
         let Some(session) = self.sessions.get(&id) else { return };
         // Samples of one period never mix with those of another in a profile.
         if !session.settings.counts_like(&settings) {
+            self.let_go();
             self.end_window(id, now);
             self.balance();
         }
@@ -191,6 +198,7 @@ impl Sampler {
             self.rate = 0;
         }
         self.drain();
+        self.let_go();
         self.end_window(id, now());
         self.balance();
         if let Some(session) = self.sessions.remove(&id) {
@@ -206,6 +214,7 @@ impl Sampler {
         _ = self.kernel.sample(None);
         self.rate = 0;
         self.drain();
+        self.let_go();
         let now = now();
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.end_window(id, now);
@@ -219,6 +228,7 @@ impl Sampler {
         let mut kernel = std::mem::replace(&mut self.kernel, Box::new(crate::kernel::Absent));
         kernel.drain(&mut |bytes| match Record::parse(bytes) {
             Ok(Record::Sample(record)) => self.sample(&record),
+            Ok(Record::Stack(stack)) => self.held.stack(&stack),
             Ok(Record::Path(path)) => self.interner.name_hint(path),
             Ok(Record::Process(event)) => {
                 let change = ProcessChange::from_event(event);
@@ -247,19 +257,26 @@ impl Sampler {
     }
 
     fn sample(&mut self, record: &SampleRecord<'_>) {
-        self.drained += 1;
-        let kernel_thread = SessionState::is_kernel_thread(record);
+        if self.hold(record) {
+            return;
+        }
         let process = self.processes.of(record);
-        let node = self.interner.stack(record, process.index);
+        let container = process.container.clone();
         let matched = Matched {
             index: process.index,
             tgid: record.head.tgid,
-            kernel_thread,
-            container: process.container.as_ref(),
+            kernel_thread: SessionState::is_kernel_thread(record),
+            container: container.as_ref(),
             moves: process.moves,
         };
+        self.count(record, &matched);
+    }
+
+    fn count(&mut self, record: &SampleRecord<'_>, process: &Matched<'_>) {
+        self.drained += 1;
+        let node = self.interner.stack(record, process.index);
         for session in self.sessions.values_mut() {
-            session.take(record, &matched, node, self.rate);
+            session.take(record, process, node, self.rate);
         }
     }
 
@@ -269,6 +286,9 @@ impl Sampler {
         let full = self.interner.is_full(&self.processes);
         if due.is_empty() && !full {
             return;
+        }
+        if full {
+            self.let_go();
         }
         let ending = if full { self.sessions.keys().copied().collect() } else { due };
         for id in ending {

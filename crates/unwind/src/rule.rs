@@ -35,7 +35,7 @@ impl Register {
 
 /// The order in which the kernel keeps the registers that a signal interrupted, by their DWARF numbers: r8 to r15, rdi, rsi,
 /// rbp, rbx, rdx, rax, rcx, rsp; then comes the instruction pointer. Source: linux/arch/x86/include/uapi/asm/sigcontext.h.
-pub(crate) const SIGNAL_ORDER: [u8; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7];
+pub const SIGNAL_ORDER: [u8; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7];
 
 impl fmt::Debug for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

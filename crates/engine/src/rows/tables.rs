@@ -5,9 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use abi::rows::{
-    FILE_BUCKETS, FILES_IN_BUCKET, LINE_WORDS, Line, ROWS_BITS, TABLE_BITS, TABLE_NUMBER_BITS, Table, file_bucket,
-    file_tag, file_word,
+    FILE_BUCKETS, FILES_IN_BUCKET, LINE_WORDS, Line, ROWS_BITS, SPAN_BITS, TABLE_BITS, TABLE_NUMBER_BITS, Table,
+    file_bucket, file_tag, file_word,
 };
+
+use unwind::span;
 
 use super::extents::Extents;
 use super::wish::{Wish, seconds};
@@ -141,6 +143,23 @@ impl Tables {
             next += *lines as u32;
         }
         Ok(true)
+    }
+
+    /// The number of the rule of a place in a file; `None` for a file without a table.
+    pub(super) fn rule_at(&self, key: &FileKey, offset: u64) -> Option<u16> {
+        let table = &self.held.get(key)?.table;
+        let span = u32::try_from(offset >> SPAN_BITS).ok().and_then(|span| span.checked_sub(table.first_span));
+        let Some(span) = span.filter(|span| *span < table.spans) else { return Some(table.otherwise as u16) };
+        let at = table.base + span;
+        let pointer = self.maps.pointers(at / LINE_WORDS as u32)?[at as usize % LINE_WORDS];
+        let (first, rows) = (pointer >> ROWS_BITS, (pointer & ((1 << ROWS_BITS) - 1)) as usize);
+        if rows == 0 {
+            return Some(table.otherwise as u16);
+        }
+        let place = offset as u32 & ((1 << SPAN_BITS) - 1);
+        let lines = span::index_lines(rows) + rows.div_ceil(span::ROWS);
+        let lines: Option<Vec<Line>> = (first..first + lines as u32).map(|line| self.maps.line(line)).collect();
+        Some(span::search(&lines?, rows, place))
     }
 
     /// Gives back what a draft took.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use abi::rows::{
     FILE_BUCKETS, FILES_IN_BUCKET, ROWS_BITS, SPAN_BITS, TABLE_BITS, TABLE_NUMBER_BITS, Table, file_bucket, file_tag,
 };
+use crossbeam_channel::bounded;
 use unwind::span;
 
 use super::*;
@@ -76,6 +77,14 @@ impl RowMaps for Memory {
         Ok(())
     }
 
+    fn line(&self, at: u32) -> Option<Line> {
+        self.maps().lines.get(at as usize).copied()
+    }
+
+    fn pointers(&self, at: u32) -> Option<Line> {
+        self.maps().pointers.get(at as usize).copied()
+    }
+
     fn set_rules(&mut self, first: u32, rules: &[abi::rows::Rule]) -> Result<(), KernelError> {
         self.maps().rules[first as usize..][..rules.len()].copy_from_slice(rules);
         Ok(())
@@ -117,7 +126,7 @@ fn own() -> Arc<File> {
 }
 
 fn builder(memory: &Memory) -> Builder {
-    Builder::begin(Box::new(memory.clone()), RowCounts::default()).unwrap()
+    Builder::begin(Box::new(memory.clone()), bounded(1).0, RowCounts::default()).unwrap()
 }
 
 /// Asks for the rows of our own program under the name of another file.

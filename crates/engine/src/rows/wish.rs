@@ -54,6 +54,11 @@ impl State {
         self.reopen.load(Relaxed) != 0
     }
 
+    /// Whether its rows are there, or on their way.
+    pub(crate) fn rows_come(&self) -> bool {
+        self.ask.load(Relaxed) == 0 && !self.is_unreached()
+    }
+
     /// Whether the file is to be opened anew, which is said once.
     pub(crate) fn reopens(&self, now: u32) -> bool {
         let reopen = self.reopen.load(Relaxed);

@@ -58,6 +58,11 @@ impl FileTable {
         self.by_key.get(key).is_none_or(|seen| seen.wish.is_unreached())
     }
 
+    /// Whether the unwind rows of a file are there, or on their way.
+    pub(crate) fn rows_come(&self, key: &FileKey) -> bool {
+        self.by_key.get(key).is_some_and(|seen| seen.wish.rows_come())
+    }
+
     /// The number of a file that has one and is sampled now, and what is to be done for it.
     pub(crate) fn sampled(&mut self, key: &FileKey, now: u32) -> Option<Sampled> {
         let seen = self.by_key.get_mut(key)?;

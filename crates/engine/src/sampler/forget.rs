@@ -13,7 +13,7 @@ impl Sampler {
     pub(super) fn forget_files(&mut self, now: u64) {
         let turn = now.saturating_sub(self.files_looked_at) >= FILES_EVERY;
         // Those whose stacks are all known are seen to be in use only here.
-        let rows = self.rows.is_tight() && now.saturating_sub(self.files_marked_at) >= MARK_EVERY;
+        let rows = self.rows.counts.is_tight() && now.saturating_sub(self.files_marked_at) >= MARK_EVERY;
         if !turn && !rows && !self.interner.is_crowded() {
             return;
         }

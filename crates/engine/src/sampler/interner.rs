@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abi::rows::file_tag;
+use abi::rows::{VDSO_DEV, file_tag};
 use abi::{ADDRESS_EXACT, FilePath, Mapping, SampleHead, SampleRecord, WalkEnd, mapping_flag, sample_flag};
 use crossbeam_channel::Sender;
 use hashbrown::{HashMap, HashSet};
@@ -97,6 +97,19 @@ impl Interner {
         let node = self.build(record, process);
         self.recent[slot] = (hash, node);
         node
+    }
+
+    /// Has the files of a record opened.
+    pub(crate) fn see(&mut self, record: &SampleRecord<'_>, process: u32) {
+        self.seconds = (record.head.ktime / 1_000_000_000) as u32;
+        for mapping in record.mappings {
+            self.space(mapping, record.head, process);
+        }
+    }
+
+    /// Whether the unwind rows of a file are there, or on their way.
+    pub(crate) fn rows_come(&self, key: &FileKey) -> bool {
+        key.dev == VDSO_DEV || self.files.rows_come(key)
     }
 
     fn build(&mut self, record: &SampleRecord<'_>, process: u32) -> Node {

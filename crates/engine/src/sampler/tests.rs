@@ -10,6 +10,7 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 use super::*;
 use crate::kernel::{KernelCounters, KernelError, Waker};
 use crate::namer::NamerEvent;
+use crate::rows::RowCounts;
 
 /// A kernel with records to read, which notes the files that it is to forget.
 #[derive(Clone, Default)]
@@ -69,7 +70,7 @@ fn the_kernel_side_forgets_a_file_when_it_is_forgotten_here() {
     let (to_namer, named) = bounded(8);
     let (to_opener, _opened) = bounded(8);
     let (requests, _to_build) = bounded(8);
-    let rows = Asker { requests, counts: RowCounts::default() };
+    let rows = Asker { requests, repaired: bounded(1).1, counts: RowCounts::default() };
     let kernel = Box::new(fake.clone());
     let mut sampler = Sampler::new(kernel, orders, to_namer, to_opener, rows, Totals::default(), FileCounts::default());
     fake.records.lock().unwrap().push(sample_in_file(17));

@@ -1,0 +1,253 @@
+//! Samples whose walk came to code without unwind rows, and how they are completed once the rows are there.
+//!
+//! ```text
+//! kernel side ──stack, then sample──▶ sampler holds the sample ──Repair──▶ rows thread: waits for rows, walks
+//!                                        counts it  ◀────────────Repaired────────┘
+//! ```
+
+use std::cell::Cell;
+
+use abi::{ADDRESS_EXACT, MAX_USER_FRAMES, Mapping, StackHead, WalkEnd, mapping_flag, stack_flag};
+use unwind::rule::SIGNAL_ORDER;
+use unwind::step::{Memory, Registers, Stop};
+use unwind::{Register, Rule};
+
+use crate::opener::FileKey;
+
+/// Samples that wait at most; each has up to 32 KiB.
+pub(crate) const MOST_HELD: usize = 64;
+
+/// A walk to be gone on with.
+#[derive(Debug)]
+pub(crate) struct Repair {
+    /// Which sample it is of.
+    pub(crate) ticket: u64,
+    /// The registers of the frame that comes next.
+    pub(crate) head: StackHead,
+    /// The stack from its stack pointer up.
+    pub(crate) stack: Box<[u64]>,
+    /// The mappings that the kernel side found for it.
+    pub(crate) mappings: Box<[Mapping]>,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Repaired {
+    pub(crate) ticket: u64,
+    /// `None` when the rows did not come in time.
+    pub(crate) walk: Option<Walk>,
+}
+
+/// The rest of a walk.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Walk {
+    /// How many user frames of the sample stay as they are.
+    pub(crate) before: u16,
+    /// Those that follow, as a sample has them.
+    pub(crate) frames: Vec<u64>,
+    /// Why it ended.
+    pub(crate) end: WalkEnd,
+}
+
+/// The file of a mapping, as unwind rows know it; `None` for code in no file.
+pub(crate) fn file_of(mapping: &Mapping) -> Option<FileKey> {
+    let named = mapping.flags & (mapping_flag::FILE | mapping_flag::VDSO) != 0;
+    named.then_some(FileKey { ino: mapping.ino, dev: mapping.dev, version: mapping.version })
+}
+
+/// A stack as it was when the sample was taken.
+struct Copy<'a> {
+    start: u64,
+    words: &'a [u64],
+    /// Whether something was asked for that lies above what was copied.
+    cut: Cell<bool>,
+}
+
+impl Memory for Copy<'_> {
+    fn word(&self, address: u64) -> Option<u64> {
+        let at = address.checked_sub(self.start).filter(|at| at % 8 == 0)? / 8;
+        let word = usize::try_from(at).ok().and_then(|at| self.words.get(at)).copied();
+        self.cut.set(self.cut.get() || word.is_none());
+        word
+    }
+}
+
+/// Walks the rest of a stack as the kernel side would have. `rule` gives the rule of a place in a file.
+///
+/// # Errors
+/// A file that has no rows yet.
+pub(crate) fn walk(repair: &Repair, rule: impl Fn(FileKey, u64) -> Option<Rule>) -> Result<Walk, FileKey> {
+    let memory = Copy { start: repair.head.sp, words: &repair.stack, cut: Cell::new(false) };
+    let mut frames = Vec::new();
+    let end = ascend(repair, &memory, &mut frames, rule)?;
+    // Nothing is known of what lies above the copy: it is not that the stack could not be read.
+    let end = if end == WalkEnd::Fault && memory.cut.get() { WalkEnd::Unbuilt } else { end };
+    Ok(Walk { before: repair.head.frames, frames, end })
+}
+
+fn ascend(
+    repair: &Repair,
+    memory: &Copy<'_>,
+    frames: &mut Vec<u64>,
+    rule: impl Fn(FileKey, u64) -> Option<Rule>,
+) -> Result<WalkEnd, FileKey> {
+    let before = usize::from(repair.head.frames);
+    let mut exact = repair.head.flags & stack_flag::EXACT != 0;
+    let mut registers = registers(&repair.head);
+    loop {
+        let at = registers.pc.wrapping_sub(u64::from(!exact));
+        let mapping = repair.mappings.iter().find(|mapping| (mapping.start..mapping.end).contains(&at));
+        let depth = before + frames.len();
+        if mapping.is_none() && depth > 0 {
+            return Ok(WalkEnd::NotCode);
+        }
+        let found = match mapping.and_then(|mapping| Some((mapping, file_of(mapping)?))) {
+            Some((mapping, key)) => rule(key, at - mapping.start + mapping.offset).ok_or(key)?,
+            None => Rule::FramePointer,
+        };
+        let shown_exact = (exact && depth > 0) || found == Rule::Signal;
+        frames.push(if shown_exact { registers.pc | ADDRESS_EXACT } else { registers.pc });
+        if depth + 1 >= MAX_USER_FRAMES {
+            return Ok(WalkEnd::Full);
+        }
+        let caller = match found {
+            Rule::Unknown | Rule::FramePointer => by_frame_pointer(&registers, memory, found == Rule::FramePointer),
+            _ => registers.caller(found, memory).map_err(|stop| match stop {
+                Stop::Outermost => WalkEnd::Outermost,
+                Stop::NoRule => WalkEnd::NoRule,
+                Stop::NoRegister => WalkEnd::NoRegister,
+                Stop::Fault => WalkEnd::Fault,
+            }),
+        };
+        let next = match caller {
+            Ok(next) => next,
+            Err(end) => return Ok(end),
+        };
+        let (sp, below) = (next.get(Register::RSP).unwrap_or(0), registers.get(Register::RSP).unwrap_or(0));
+        // Code that took its return address off the stack has an empty frame.
+        if found != Rule::Signal && (sp < below || sp == below && !exact) {
+            return Ok(WalkEnd::Chain);
+        }
+        if next.pc == 0 {
+            return Ok(WalkEnd::Root);
+        }
+        exact = found == Rule::Signal;
+        registers = next;
+    }
+}
+
+/// `described` where code is known to keep a frame pointer.
+fn by_frame_pointer(registers: &Registers, memory: &Copy<'_>, described: bool) -> Result<Registers, WalkEnd> {
+    let lost = if described { WalkEnd::Chain } else { WalkEnd::NoRule };
+    let fp = registers.get(Register::RBP).ok_or(lost)?;
+    if fp == 0 {
+        return Err(WalkEnd::Root);
+    }
+    if registers.get(Register::RSP).is_none_or(|sp| fp < sp) || fp % 8 != 0 {
+        return Err(lost);
+    }
+    registers.caller(Rule::FramePointer, memory).map_err(|_| WalkEnd::Fault)
+}
+
+fn registers(head: &StackHead) -> Registers {
+    let mut general = [None; 16];
+    if head.flags & stack_flag::REGISTERS != 0 {
+        for (number, value) in SIGNAL_ORDER.into_iter().zip(head.registers) {
+            general[usize::from(number)] = Some(value);
+        }
+    }
+    general[usize::from(Register::RBP.number())] = Some(head.fp);
+    general[usize::from(Register::RSP.number())] = Some(head.sp);
+    Registers { pc: head.pc, general }
+}
+
+#[cfg(test)]
+mod tests {
+    use unwind::{Cfa, Frame, SavedFp, SavedRa};
+
+    use super::*;
+
+    const PROGRAM: u64 = 0x40_0000;
+    const LIBRARY: u64 = 0x7000_0000;
+    const STACK: u64 = 0x7ff0_0000;
+
+    fn file(ino: u64) -> FileKey {
+        FileKey { ino, dev: 1, version: 2 }
+    }
+
+    fn mapping(start: u64, ino: u64) -> Mapping {
+        let flags = if ino == 0 { 0 } else { mapping_flag::FILE };
+        Mapping { start, end: start + 0x1000, offset: 0x100, ino, dev: 1, version: 2, flags, pad: 0 }
+    }
+
+    fn repair(flags: u8, pc: u64, fp: u64, stack: &[u64]) -> Repair {
+        let (kind, frames, registers) = (abi::kind::STACK, 0, std::array::from_fn(|at| at as u64));
+        let bytes = stack.len() as u32 * 8;
+        let head = StackHead { kind, flags, frames, bytes, ktime: 0, cpu: 0, pad: 0, pc, sp: STACK, fp, registers };
+        let mappings = [mapping(PROGRAM, 7), mapping(LIBRARY, 8), mapping(LIBRARY + 0x1000, 0)];
+        Repair { ticket: 1, head, stack: stack.into(), mappings: mappings.into() }
+    }
+
+    /// A frame of so many bytes, with the return address on top.
+    fn frame(bytes: i32) -> Rule {
+        let cfa = Cfa::Register(Register::RSP, bytes);
+        Rule::Frame(Frame { cfa, fp: SavedFp::Same, ra: SavedRa::PUSHED })
+    }
+
+    /// Two files of one rule each, but for the library's outermost place.
+    fn rule(key: FileKey, offset: u64) -> Option<Rule> {
+        match (key.ino, offset) {
+            (7, _) => Some(frame(24)),
+            (8, 0x15f) => Some(Rule::Outermost),
+            (8, _) => Some(frame(16)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_stack_is_walked_by_the_rows_of_its_files() {
+        let stack = [1, 2, LIBRARY + 0x20, 3, LIBRARY + 0x60];
+        let walked = walk(&repair(stack_flag::EXACT, PROGRAM, 0, &stack), rule);
+        let frames = vec![PROGRAM, LIBRARY + 0x20, LIBRARY + 0x60];
+        assert_eq!(walked, Ok(Walk { before: 0, frames, end: WalkEnd::Outermost }));
+    }
+
+    #[test]
+    fn a_file_without_rows_is_named() {
+        let stack = [1, 2, LIBRARY + 0x20];
+        let walked =
+            walk(&repair(stack_flag::EXACT, PROGRAM, 0, &stack), |key, at| rule(key, at).filter(|_| key == file(7)));
+        assert_eq!(walked, Err(file(8)));
+    }
+
+    #[test]
+    fn what_lies_above_the_copy_is_not_taken_for_the_end_of_the_stack() {
+        let walked = walk(&repair(0, PROGRAM + 1, 0, &[1, 2]), rule);
+        assert_eq!(walked, Ok(Walk { before: 0, frames: vec![PROGRAM + 1], end: WalkEnd::Unbuilt }));
+    }
+
+    #[test]
+    fn code_in_no_file_is_walked_by_the_frame_pointer_and_ends_where_that_is_zero() {
+        let stack = [0, LIBRARY + 0x1030];
+        let walked = walk(&repair(stack_flag::EXACT, LIBRARY + 0x1010, STACK, &stack), rule);
+        let frames = vec![LIBRARY + 0x1010, LIBRARY + 0x1030];
+        assert_eq!(walked, Ok(Walk { before: 0, frames, end: WalkEnd::Root }));
+    }
+
+    #[test]
+    fn a_walk_that_does_not_ascend_ends() {
+        let by_r8 = Cfa::Register(Register::from_dwarf(8).unwrap(), 8);
+        let rule = |_, _| Some(Rule::Frame(Frame { cfa: by_r8, fp: SavedFp::Same, ra: SavedRa::AtCfa(0) }));
+        let end = |flags| walk(&repair(flags, PROGRAM, 0, &[0; 4]), rule).unwrap().end;
+        assert_eq!(end(stack_flag::EXACT), WalkEnd::NoRegister);
+        assert_eq!(
+            end(stack_flag::EXACT | stack_flag::REGISTERS),
+            WalkEnd::Unbuilt,
+            "the register points below the stack"
+        );
+        let same = |_, _| {
+            Some(Rule::Frame(Frame { cfa: Cfa::Register(Register::RSP, 0), fp: SavedFp::Same, ra: SavedRa::AtCfa(0) }))
+        };
+        assert_eq!(walk(&repair(0, PROGRAM + 1, 0, &[PROGRAM + 1; 4]), same).unwrap().end, WalkEnd::Chain);
+    }
+}
