@@ -157,7 +157,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	head->flags = 0;
 	head->kernel_frames = 0;
 	head->user_frames = 0;
-	head->pad = 0;
+	head->left_out = 0;
 	head->tgid = id >> 32;
 	head->tid = (u32)id;
 	head->ktime = bpf_ktime_get_ns();
@@ -224,6 +224,10 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		}
 	}
 	head->end = end;
+	if (head->user_frames > MAX_USER_FRAMES) {
+		head->left_out = head->user_frames - MAX_USER_FRAMES;
+		head->user_frames = MAX_USER_FRAMES;
+	}
 	submit(s, c);
 	return 0;
 }

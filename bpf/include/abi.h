@@ -5,6 +5,10 @@
 #define PYROPE_ABI_H
 
 #define MAX_USER_FRAMES 1024
+/* Of a deeper stack the innermost frames and the outermost OUTER_FRAMES are kept, and what lies between is only counted. */
+#define OUTER_FRAMES 256 /* a power of two */
+#define INNER_FRAMES (MAX_USER_FRAMES - OUTER_FRAMES)
+#define MAX_DEPTH 8192
 #define MAX_KERNEL_FRAMES 127
 #define MAX_MAPPINGS 32
 #define COMM_LEN 16
@@ -139,7 +143,7 @@ struct sample {
 	u64 start_time; /* of the thread group leader, CLOCK_BOOTTIME, ns */
 	u64 cgroup; /* id in the version 2 hierarchy; 0 when it was not read */
 	u32 cpu;
-	u32 pad;
+	u32 left_out; /* user frames between the first INNER_FRAMES and the others, which begin at (left_out % OUTER_FRAMES) and go round */
 	char comm[COMM_LEN]; /* of the thread; empty when it was not read */
 };
 

@@ -13,8 +13,8 @@
 #include "vma.bpf.h"
 
 #define STEPS_PER_CALL 32
-#define CALLS 32
-_Static_assert(STEPS_PER_CALL * CALLS >= MAX_USER_FRAMES, "the loop reaches the deepest stack");
+#define CALLS (MAX_DEPTH / STEPS_PER_CALL)
+_Static_assert(INNER_FRAMES % OUTER_FRAMES == 0, "the outer frames follow the inner ones without a gap");
 
 /* From the stack pointer in the code that returns from a signal handler to the interrupted registers: struct ucontext
  * begins there. Source: arch/x86/include/uapi/asm/sigcontext.h. */
@@ -196,13 +196,14 @@ static __always_inline bool needs_registers(struct rule *rule)
 		saved == FP_IN);
 }
 
-/* Puts the frame into the record; false when that is full. */
+/* Puts the frame into the record, once that is full in the place of an earlier one; false when the stack is too deep. */
 static __always_inline bool keep_frame(struct scratch *s, u64 address)
 {
 	u32 n = s->head.user_frames;
-	s->words[(s->head.kernel_frames + n) & (WORDS - 1)] = address;
+	u32 at = n < INNER_FRAMES ? n : INNER_FRAMES + (n & (OUTER_FRAMES - 1));
+	s->words[(s->head.kernel_frames + at) & (WORDS - 1)] = address;
 	s->head.user_frames = ++n;
-	return n < MAX_USER_FRAMES;
+	return n < MAX_DEPTH;
 }
 
 /* One frame by a rule that few places have. */

@@ -61,6 +61,14 @@ fn nine_hundred_frames_by_unwind_tables() {
 }
 
 #[test]
+fn both_ends_of_five_thousand_frames() {
+    // On the wire 250 frames of the root's end, some of them before main.
+    let mut stack = vec!["descend"; 200];
+    stack.insert(0, "main");
+    check("c-deep-bare", &["--depth", "5000"], "none", &stack);
+}
+
+#[test]
 fn through_functions_of_libc() {
     check("c-sort-bare", &[], "none", &["main", "sort_forever", "*", "*"]);
 }

@@ -34,7 +34,22 @@ pub const LAYOUTS: [Layout; 7] = [
         "sample",
         size_of::<SampleHead>(),
         SampleHead,
-        [kind, flags, end, mappings, kernel_frames, user_frames, tgid, tid, ktime, start_time, cgroup, cpu, pad, comm],
+        [
+            kind,
+            flags,
+            end,
+            mappings,
+            kernel_frames,
+            user_frames,
+            tgid,
+            tid,
+            ktime,
+            start_time,
+            cgroup,
+            cpu,
+            left_out,
+            comm
+        ],
         []
     ),
     layout!(

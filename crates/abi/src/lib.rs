@@ -24,6 +24,10 @@ pub use record::{
 
 /// Largest number of user frames in a sample (`MAX_USER_FRAMES`).
 pub const MAX_USER_FRAMES: usize = 1024;
+/// Of a stack that is deeper, so many of its outermost frames are kept (`OUTER_FRAMES`).
+pub const OUTER_FRAMES: usize = 256;
+/// Frames at which a walk ends (`MAX_DEPTH`).
+pub const MAX_DEPTH: usize = 8192;
 /// In a user address other than the first: not a return address, but where the thread was interrupted (`ADDRESS_EXACT`).
 pub const ADDRESS_EXACT: u64 = 1 << 63;
 /// Largest number of kernel frames in a sample (`MAX_KERNEL_FRAMES`).

@@ -4,6 +4,8 @@ use std::mem::size_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::{MAX_USER_FRAMES, OUTER_FRAMES};
+
 /// Values of the first byte of each record (`enum record_kind`).
 pub mod kind {
     /// A sample.
@@ -82,7 +84,7 @@ pub struct SampleHead {
     pub start_time: u64,
     pub cgroup: u64,
     pub cpu: u32,
-    pub pad: u32,
+    pub left_out: u32,
     pub comm: [u8; 16],
 }
 
@@ -148,7 +150,7 @@ pub struct SampleRecord<'a> {
     /// Kernel addresses, leaf first.
     pub kernel: &'a [u64],
     /// User addresses, leaf first; the first is exact, the others are return addresses unless
-    /// [`ADDRESS_EXACT`](crate::ADDRESS_EXACT) is set.
+    /// [`ADDRESS_EXACT`](crate::ADDRESS_EXACT) is set. Of a stack that is too deep see [`user_runs`](Self::user_runs).
     pub user: &'a [u64],
     /// The mappings that the user addresses lie in.
     pub mappings: &'a [Mapping],
@@ -157,6 +159,16 @@ pub struct SampleRecord<'a> {
 }
 
 impl SampleRecord<'_> {
+    /// User addresses in three runs, leaf first: the inner ones, which are all unless some were left out, and the outer ones.
+    pub fn user_runs(&self) -> [&[u64]; 3] {
+        if self.head.left_out == 0 || self.user.len() < MAX_USER_FRAMES {
+            return [self.user, &[], &[]];
+        }
+        let (inner, outer) = self.user.split_at(MAX_USER_FRAMES - OUTER_FRAMES);
+        let (last, first) = outer.split_at(self.head.left_out as usize % OUTER_FRAMES);
+        [inner, first, last]
+    }
+
     /// The bytes of the record, as words; [`payload`](Self::payload) plays no part.
     pub fn to_words(&self) -> Vec<u64> {
         let (head, mappings) = (words(self.head.as_bytes()), words(self.mappings.as_bytes()));
@@ -300,6 +312,19 @@ mod tests {
         assert_eq!(sample.user, [0x1000, 0x1010]);
         assert_eq!((sample.mappings[0].start, sample.mappings[0].end, sample.mappings[0].ino), (0x1000, 0x2000, 7));
         assert_eq!(sample.to_words(), record[..17]);
+    }
+
+    #[test]
+    fn of_a_stack_that_is_too_deep_both_ends_are_in_order() {
+        let depth = MAX_USER_FRAMES as u64 + 300;
+        let mut words: Vec<u64> = (0..MAX_USER_FRAMES as u64).collect();
+        let inner = MAX_USER_FRAMES - OUTER_FRAMES;
+        (inner as u64..depth).for_each(|at| words[inner + at as usize % OUTER_FRAMES] = at);
+        let head = SampleHead { left_out: 300, ..head(0, MAX_USER_FRAMES as u16, 0) };
+        let record = record(&head, &words);
+        let Record::Sample(sample) = Record::parse(record.as_bytes()).unwrap() else { panic!("not a sample") };
+        let outer = depth - OUTER_FRAMES as u64..depth;
+        assert_eq!(sample.user_runs().concat(), (0..inner as u64).chain(outer).collect::<Vec<_>>());
     }
 
     #[test]

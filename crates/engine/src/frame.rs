@@ -17,14 +17,17 @@ pub(crate) enum SpaceKind {
     File(u64),
     /// Addresses in the process with this number: code that no file holds.
     Process(u32),
+    /// What stands for frames that were left out of a deep stack.
+    LeftOut,
 }
 
 impl Space {
     pub(crate) const KERNEL: Self = Self(0);
     pub(crate) const VDSO: Self = Self(1);
+    pub(crate) const LEFT_OUT: Self = Self(2);
 
     pub(crate) fn file(number: u64) -> Self {
-        Self(number + 2)
+        Self(number + 3)
     }
 
     pub(crate) fn process(number: u32) -> Self {
@@ -35,8 +38,9 @@ impl Space {
         match self.0 {
             0 => SpaceKind::Kernel,
             1 => SpaceKind::Vdso,
+            2 => SpaceKind::LeftOut,
             number if number & PROCESS != 0 => SpaceKind::Process(number as u32),
-            number => SpaceKind::File(number - 2),
+            number => SpaceKind::File(number - 3),
         }
     }
 }

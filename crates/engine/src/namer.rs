@@ -19,12 +19,12 @@ use crate::session::{Settings, Shared};
 use crate::stacks::{Appended, Node, Replica};
 
 use files::Files;
-use frames::Frames;
+use frames::{Frames, LEFT_OUT};
 
 /// Deeper stacks keep this many frames less one at the leaf, under one frame that stands for the rest.
 const MOST_FRAMES: usize = 1000;
-/// What stands for the frames that were cut.
-const CUT: &str = "[stack cut: too deep]";
+/// So many of them are at the root end of a stack that was cut.
+const OUTER_FRAMES: usize = 250;
 /// Larger profiles are split.
 const MOST_SAMPLES: usize = 15_000;
 const MOST_BYTES: usize = 1_500_000;
@@ -190,7 +190,7 @@ impl Namer {
             let cut = ids.len() > MOST_FRAMES;
             if cut {
                 tally.cut += 1;
-                ids.truncate(MOST_FRAMES - 1);
+                ids.drain(MOST_FRAMES - 1 - OUTER_FRAMES..ids.len() - OUTER_FRAMES);
             }
             stack.clear();
             for frame in &ids {
@@ -201,7 +201,7 @@ impl Namer {
                 stack.push(located.1);
             }
             if cut {
-                stack.push(self.frames.locate_none(CUT, &mut builder));
+                stack.insert(stack.len() - OUTER_FRAMES, self.frames.locate_none(LEFT_OUT, &mut builder));
             }
             builder.add(&stack, i64::from(counted.count) * period);
         }

@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(end(stack_flag::EXACT), WalkEnd::NoRegister);
         assert_eq!(
             end(stack_flag::EXACT | stack_flag::REGISTERS),
-            WalkEnd::Unbuilt,
+            WalkEnd::Fault,
             "the register points below the stack"
         );
         let same = |_, _| {

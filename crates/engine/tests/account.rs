@@ -356,13 +356,16 @@ fn frames_of_one_side_are_left_out_and_the_sample_keeps_its_weight() {
 }
 
 #[test]
-fn a_stack_too_deep_for_the_wire_keeps_its_leaf_end() {
+fn a_stack_too_deep_for_the_wire_keeps_both_ends() {
     let fake = Fake::default();
     let engine = fake.engine();
     let (session, batches) = open(&engine, Settings { targets_only: false, ..settings() });
     let account = session.accounts();
-    // Return addresses from the leaf on; those of the two deep stacks differ only beyond what is kept.
-    let stack = |depth: u64| -> Vec<u64> { (0..depth).map(|at| 0x1004 + 4 * at).collect() };
+    // Return addresses from the leaf on; those of the two deep stacks differ only in the middle.
+    let stack = |depth: u64| -> Vec<u64> {
+        let (inner, outer) = ((0..depth - 250).map(|at| 0x1004 + 4 * at), (0..250).map(|at| 0x5004 + 4 * at));
+        inner.chain(outer).collect()
+    };
     for (time, depth) in [1000, 1001, 1010].into_iter().enumerate() {
         fake.take(7, time as u64, &[], &stack(depth));
     }
@@ -371,8 +374,10 @@ fn a_stack_too_deep_for_the_wire_keeps_its_leaf_end() {
     let folded: Vec<String> = batches.iter().flat_map(|b| &b.profiles).map(|p| p.folded()).collect();
     let lines: Vec<Vec<&str>> = folded[0].lines().map(|line| line.split(';').collect()).collect();
     assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [1000, 1000]);
-    assert_eq!((lines[0][0], lines[1][0]), ("+0x1f9f", "[stack cut: too deep]"));
-    assert_eq!((lines[0][1], lines[1][1]), ("+0x1f9b", "+0x1f9b"));
+    assert_eq!([lines[0][0], lines[1][0]], ["+0x53e7"; 2]);
+    assert_eq!([lines[0][249], lines[1][249]], ["+0x5003"; 2]);
+    assert_eq!([lines[0][250], lines[1][250]], ["+0x1bb7", "[stack cut: too deep]"]);
+    assert_eq!([lines[0][251], lines[1][251]], ["+0x1bb3"; 2]);
     assert_eq!((lines[0][999], lines[1][999]), ("+0x1004 10000000", "+0x1004 20000000"));
     assert_eq!((account.cut_stacks(), account.delivered()), (2, 3));
     engine.stop();

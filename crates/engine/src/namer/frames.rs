@@ -16,6 +16,9 @@ use super::names::{Found, MapState, Names};
 /// How often processes are asked what more they tell of the code that they made.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
+/// What stands for the frames in the middle of a stack that is too deep.
+pub(super) const LEFT_OUT: &str = "[stack cut: too deep]";
+
 /// First address of the kernel's half.
 const KERNEL_START: u64 = 0xffff_8000_0000_0000;
 
@@ -175,6 +178,11 @@ impl Frames {
                 self.known(mapping, address, found, true)
             }
             SpaceKind::File(number) => self.resolve_file(number, address),
+            SpaceKind::LeftOut => {
+                let mapping = self.nowhere();
+                let found = Found { name: LEFT_OUT.into(), ..Found::default() };
+                self.known(mapping, 0, Some(found), false)
+            }
         }
     }
 

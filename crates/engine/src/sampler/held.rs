@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abi::{Record, SampleHead, SampleRecord, StackHead, StackRecord, WalkEnd, sample_flag};
+use abi::{MAX_USER_FRAMES, Record, SampleHead, SampleRecord, StackHead, StackRecord, WalkEnd, sample_flag};
 use hashbrown::HashMap;
 
 use crate::repair::{MOST_HELD, Repair, Repaired, Walk, file_of};
@@ -118,6 +118,9 @@ fn with(sample: &[u64], walk: &Walk) -> Option<Vec<u64>> {
     let before = WalkEnd::from_number(record.head.end.into()).unwrap_or(WalkEnd::Fault);
     let kept = record.user.len().min(usize::from(walk.before));
     let frames = kept + walk.frames.len();
+    if record.head.left_out > 0 || frames > MAX_USER_FRAMES {
+        return None;
+    }
     if !complete(walk.end) && (complete(before) || frames < record.user.len()) {
         return None;
     }
@@ -144,7 +147,7 @@ mod tests {
             start_time: 1,
             cgroup: 0,
             cpu: 0,
-            pad: 0,
+            left_out: 0,
             comm: [0; 16],
         };
         SampleRecord { head: &head, kernel: &[77], user, mappings: &[], payload: &[] }.to_words()

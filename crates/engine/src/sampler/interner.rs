@@ -120,7 +120,13 @@ impl Interner {
         let in_syscall = record.head.flags & sample_flag::IN_SYSCALL != 0;
         let mut path = self.paths.begin(process);
         let mut last = 0;
-        for (depth, address) in record.user.iter().enumerate().rev() {
+        let runs = record.user_runs();
+        let inner = runs[0].len();
+        let user = runs.into_iter().flatten().rev();
+        for (depth, address) in (0..record.user.len()).rev().zip(user) {
+            if depth + 1 == inner && record.head.left_out > 0 {
+                path.push(&mut self.stacks, Frame { space: Space::LEFT_OUT, address: 0 });
+            }
             // A return address may be the first of another function: its call is the byte before.
             let returned = if depth > 0 { address & ADDRESS_EXACT == 0 } else { in_syscall };
             let address = (address & !ADDRESS_EXACT).wrapping_sub(u64::from(returned));
