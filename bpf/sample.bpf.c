@@ -213,7 +213,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		}
 		/* Registers that could not be had. */
 		end = found < 0 ? END_no_register : found;
-		if (s->unbuilt) {
+		if (s->unbuilt & ROWS_AWAITED) {
 			/* The registers of the innermost frame are still there. */
 			if (s->stop.exact && !s->stop.known && s->stop.frames == 0) {
 				take_registers(s, ctx);

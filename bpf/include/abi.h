@@ -74,6 +74,7 @@ enum rule_kind {
 	RULE_SIGNAL = 5, /* the kernel keeps the interrupted registers above the stack pointer */
 	RULE_OUTERMOST = 6, /* there is no caller */
 	RULE_FRAME_POINTER = 7, /* frame pointer and return address lie where the frame pointer points */
+	RULE_ABSENT = 8, /* the rows of the file found no room */
 };
 
 /* struct rule.fp: what of the caller's frame pointer; FP_AT and FP_IN with a register in the upper four bits */

@@ -34,7 +34,7 @@ struct scratch {
 	u64 sp;
 	u32 exact; /* pc is where the thread was interrupted, not a return address */
 	u8 known; /* `regs` are the registers there */
-	u8 unbuilt; /* a frame lay in a file without rows */
+	u8 unbuilt; /* whether a frame lay in a file without rows */
 	u8 new_file; /* the sample named a file not seen before */
 	u8 pad;
 	/* The mapping that the last address lay in, and the table of its file; 0 where it has none. */

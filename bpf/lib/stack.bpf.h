@@ -90,7 +90,8 @@ static __always_inline void send_stack(struct scratch *s, struct counters_value 
 		stack->second = second;
 		stack->sent = 0;
 	}
-	if (stack->sent >= STACKS_PER_SECOND)
+	/* Samples need the ring more. */
+	if (stack->sent >= STACKS_PER_SECOND || bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > knobs.wake_at_bytes / 2)
 		return;
 	stack->sent++;
 	struct stack *record = &stack->record;

@@ -23,6 +23,9 @@ _Static_assert(INNER_FRAMES % OUTER_FRAMES == 0, "the outer frames follow the in
 /* What a walk says that has not ended: it goes on, or it needs the registers of the interrupted frame. */
 enum { WALK_ON = -1, WALK_WANTS_REGISTERS = -2 };
 
+/* scratch.unbuilt: a frame lay in a file whose rows are awaited, or found no room. */
+enum { ROWS_AWAITED = 1, ROWS_ABSENT = 2 };
+
 /* What `resolve` found of an address. */
 enum { NOT_CODE = 0, IS_CODE = 1 };
 
@@ -137,7 +140,7 @@ static __always_inline int go_on(struct scratch *s, u64 pc, u64 sp, u64 fp)
 /* The frame lies in a file without rows: notes where, for user space to go on. */
 static __always_inline void stop_here(struct scratch *s)
 {
-	s->unbuilt = 1;
+	s->unbuilt |= ROWS_AWAITED;
 	s->stop.pc = s->pc;
 	s->stop.sp = s->sp;
 	s->stop.fp = s->fp;
@@ -154,7 +157,9 @@ static __always_inline int step_by_frame_pointer(struct scratch *s, u32 kind)
 {
 	u64 fp = s->fp, frame[2];
 	bool described = kind == RULE_FRAME_POINTER || !(s->map_flags & (MAPPING_FILE | MAPPING_VDSO));
-	if (!described && !s->table && !s->unbuilt)
+	if (kind == RULE_ABSENT)
+		s->unbuilt |= ROWS_ABSENT;
+	else if (!described && !s->table && !(s->unbuilt & ROWS_AWAITED))
 		stop_here(s);
 	int lost = s->unbuilt ? END_unbuilt : described ? END_chain : END_no_rule;
 	if (fp == 0)
@@ -230,7 +235,7 @@ __attribute__((noinline)) int step_rarely(u32 number)
 		s->exact = s->known = 1;
 		return WALK_ON;
 	}
-	if (kind == RULE_UNKNOWN || kind == RULE_FRAME_POINTER)
+	if (kind == RULE_UNKNOWN || kind == RULE_FRAME_POINTER || kind == RULE_ABSENT)
 		return step_by_frame_pointer(s, kind);
 	if (kind == RULE_PLT) {
 		cfa = s->sp + ((s->pc & 15) >= offset(rule->cfa) ? 16 : 8);

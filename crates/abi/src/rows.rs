@@ -42,6 +42,7 @@ pub mod rule_kind {
     pub const SIGNAL: u8 = 5;
     pub const OUTERMOST: u8 = 6;
     pub const FRAME_POINTER: u8 = 7;
+    pub const ABSENT: u8 = 8;
 }
 
 /// Values of [`Rule::fp_kind`] (`enum rule_fp`, which documents them).

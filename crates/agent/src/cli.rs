@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use components::store::Bytes;
+use engine::budget::Budget;
 
 /// Profiles every process of a Linux host through eBPF.
 #[derive(Parser)]
@@ -41,6 +43,10 @@ pub(crate) struct Run {
     /// Where components keep their files; /var/lib/pyrope for root, else $XDG_STATE_HOME/pyrope.
     #[arg(long = "storage.path", value_name = "FOLDER")]
     pub(crate) storage: Option<PathBuf>,
+    /// How much memory the process may have: bytes, or with KiB, MiB or GiB. The unwind rows in the kernel, apart from it, are
+    /// in proportion.
+    #[arg(long = "memory.budget", default_value = "60MB", value_name = "BYTES", value_parser = budget)]
+    pub(crate) budget: Budget,
     /// The least settled components to allow: experimental, public-preview or generally-available.
     #[arg(long = "stability.level", default_value = "generally-available", value_name = "LEVEL")]
     pub(crate) stability: graph::Stability,
@@ -146,6 +152,11 @@ pub(crate) struct Upstream {
     pub(crate) cluster_wait_timeout: Option<String>,
     #[arg(long = "cluster.use-discovery-v1", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide = true)]
     pub cluster_use_discovery_v1: Option<bool>,
+}
+
+fn budget(text: &str) -> Result<Budget, String> {
+    let bytes = Bytes::parse(text).ok_or("expected a number of bytes, such as 60MB or 64MiB")?;
+    Budget::new(bytes.0).ok_or_else(|| format!("less than {} MB is not enough", Budget::LEAST / 1_000_000))
 }
 
 /// What upstream takes as true and false.

@@ -1,10 +1,10 @@
 //! Facts about this very process.
 
-use std::fs;
 use std::sync::Arc;
 
 use components::metrics::{Metrics, Scope};
 use components::profiler::Profiler;
+use engine::budget::Shed;
 use engine::files::{Closed, FileCounts, Opening};
 use engine::rows::RowCounts;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -25,18 +25,12 @@ pub(crate) fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// Memory in use (VmRSS), in bytes.
-pub(crate) fn resident_bytes() -> u64 {
-    let pages = fs::read_to_string("/proc/self/statm").ok();
-    let pages = pages.and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
-    pages.unwrap_or(0) * rustix::param::page_size() as u64
-}
-
 /// Registers what every scraper expects of a process. The guard keeps the series.
 pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> Scope {
     let scope = metrics.process();
     scope.counter_from("process_cpu_seconds_total", "CPU time used, in seconds.", &[], cpu_seconds);
-    scope.gauge_from("process_resident_memory_bytes", "Memory in use, in bytes.", &[], || resident_bytes() as f64);
+    scope
+        .gauge_from("process_resident_memory_bytes", "Memory in use, in bytes.", &[], || heap::resident_bytes() as f64);
     let version = env!("CARGO_PKG_VERSION");
     scope.gauge("pyrope_build_info", "Always 1; the labels tell the build.", &[("version", version)]).set(1.0);
     for counter in engine::Counter::ALL {
@@ -45,9 +39,22 @@ pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> Scope {
         let read = move || profiler.total(counter) as f64;
         scope.counter_from("pyrope_kernel_events_total", help, &[("event", counter.name())], read);
     }
+    memory(&scope, profiler);
     files(&scope, profiler);
     rows(&scope, profiler);
     scope
+}
+
+/// Registers the budget of memory, and what gave way to it.
+fn memory(scope: &Scope, profiler: &Arc<Profiler>) {
+    let budget = profiler.budget().bytes() as f64;
+    scope.gauge("pyrope_memory_budget_bytes", "Memory that the process may have, in bytes.", &[]).set(budget);
+    for shed in Shed::ALL {
+        let profiler = Arc::clone(profiler);
+        let read = move || profiler.shed().map_or(0, |counts| counts.of(shed)) as f64;
+        let help = "How often something gave way because memory was short.";
+        scope.counter_from("pyrope_memory_shed_total", help, &[("what", shed.name())], read);
+    }
 }
 
 /// Registers what became of unwind rows.

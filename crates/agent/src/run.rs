@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     })?;
     let access = serve::access(&listener, args)?;
     let storage = storage_path(args.storage.as_deref());
-    let profiler = Arc::new(Profiler::default());
+    let profiler = Arc::new(Profiler::new(args.budget));
     // Loading the kernel side takes longest, so it begins before the graph is there.
     let loading = args.path.is_none().then(|| {
         let profiler = Arc::clone(&profiler);

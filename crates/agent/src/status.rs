@@ -60,7 +60,7 @@ pub(crate) fn status(parts: &Parts) -> Value {
         "cpu_seconds": process::cpu_seconds(),
         "cpu_cores_60s": parts.usage.cores(),
         "memory": {
-            "rss_bytes": process::resident_bytes(),
+            "rss_bytes": heap::resident_bytes(),
             "bpf_maps_bytes": parts.profiler.status().map(|status| status.map_bytes),
         },
         "profilers": parts.sessions.all().iter().map(|s| profiler(s, healths(&s.id))).collect::<Vec<_>>(),

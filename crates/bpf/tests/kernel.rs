@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use engine::budget::Budget;
 use engine::kernel::Kernel;
 use engine::{Batch, Demangle, Engine, Settings};
 use pyrope_bpf::{Config, Loaded};
 
 fn start() -> Engine {
-    Engine::start(|| {
+    Engine::start(Budget::default(), || {
         Loaded::load(Config { ring_bytes_per_cpu: 512 << 10, row_bytes: 1 << 20 })
             .map(|kernel| Box::new(kernel) as Box<dyn Kernel>)
     })

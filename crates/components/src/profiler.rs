@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bpf::{Config, Loaded};
 use crossbeam_channel::Receiver;
+use engine::budget::{Budget, ShedCounts};
 use engine::files::FileCounts;
 use engine::kernel::{Kernel, KernelError};
 use engine::process::ProcessChange;
@@ -13,31 +14,33 @@ use engine::{Counter, Engine, StartError, Status};
 
 /// Bytes of the sample ring for each CPU: about six seconds of deep stacks at 97 Hz.
 const RING_BYTES_PER_CPU: u32 = 512 << 10;
-/// Bytes of unwind rows: of some three million, as 300 programs and 1,500 libraries have them.
-const ROW_BYTES: u32 = 14 << 20;
-
 /// How long a scrape waits for fresh numbers.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Makes the kernel side.
-type Load = fn() -> Result<Box<dyn Kernel>, KernelError>;
+type Load = fn(Budget) -> Result<Box<dyn Kernel>, KernelError>;
 
 /// The engine, or that it has not started. A service of the graph; components share it.
 pub struct Profiler {
     engine: Mutex<Option<Engine>>,
     load: Load,
-}
-
-impl Default for Profiler {
-    fn default() -> Self {
-        Self::new(load)
-    }
+    budget: Budget,
 }
 
 impl Profiler {
-    /// A profiler whose kernel side `load` makes.
-    pub(crate) fn new(load: Load) -> Self {
-        Self { engine: Mutex::default(), load }
+    /// A profiler that keeps to this budget of memory.
+    pub fn new(budget: Budget) -> Self {
+        Self::with(load, budget)
+    }
+
+    /// One whose kernel side `load` makes.
+    pub(crate) fn with(load: Load, budget: Budget) -> Self {
+        Self { engine: Mutex::default(), load, budget }
+    }
+
+    /// How much memory there is.
+    pub fn budget(&self) -> Budget {
+        self.budget
     }
 
     /// The engine; starts it if it does not run. Blocks for as long as loading takes, some 100 ms.
@@ -49,7 +52,10 @@ impl Profiler {
         if let Some(engine) = &*slot {
             return Ok(engine.clone());
         }
-        let engine = Engine::start(self.load)?;
+        let engine = Engine::start(self.budget, {
+            let (load, budget) = (self.load, self.budget);
+            move || load(budget)
+        })?;
         tracing::info!(map_bytes = engine.status().map_bytes, "kernel side loaded");
         *slot = Some(engine.clone());
         Ok(engine)
@@ -83,6 +89,11 @@ impl Profiler {
         self.lock().as_ref().map(|engine| engine.rows().clone())
     }
 
+    /// How often something gave way to the budget, once an engine runs.
+    pub fn shed(&self) -> Option<ShedCounts> {
+        self.lock().as_ref().map(|engine| engine.shed().clone())
+    }
+
     /// What the engine holds, if it runs.
     pub fn status(&self) -> Option<Status> {
         self.lock().as_ref().map(Engine::status)
@@ -101,7 +112,7 @@ impl Profiler {
     }
 }
 
-fn load() -> Result<Box<dyn Kernel>, KernelError> {
-    let kernel = Loaded::load(Config { ring_bytes_per_cpu: RING_BYTES_PER_CPU, row_bytes: ROW_BYTES })?;
+fn load(budget: Budget) -> Result<Box<dyn Kernel>, KernelError> {
+    let kernel = Loaded::load(Config { ring_bytes_per_cpu: RING_BYTES_PER_CPU, row_bytes: budget.row_bytes() })?;
     Ok(Box::new(kernel))
 }

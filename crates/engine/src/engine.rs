@@ -11,13 +11,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::account::Account;
 use crate::batch::Sink;
+use crate::budget::{Budget, ShedCounts, Watch};
 use crate::command::{Command, SessionId};
 use crate::files::FileCounts;
 use crate::kernel::{Kernel, KernelCounters, KernelError, RowMaps, Waker};
 use crate::process::{self, ProcessChange};
 use crate::repair::MOST_HELD;
 use crate::rows::{Asker, RowCounts};
-use crate::sampler::{Sampler, now};
+use crate::sampler::{Others, Sampler, now};
 use crate::session::{Settings, Shared};
 use crate::target::TargetChange;
 use crate::{namer, opener, rows};
@@ -60,6 +61,7 @@ struct Inner {
     totals: Totals,
     files: FileCounts,
     rows: RowCounts,
+    shed: ShedCounts,
     sessions: AtomicU64,
     threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
     /// Closes when all threads have ended.
@@ -92,11 +94,12 @@ pub struct Status {
 }
 
 impl Engine {
-    /// Starts the threads. `kernel` is called on the sampler thread and makes the kernel side; this waits for it.
+    /// Starts the threads, which keep to the budget. `kernel` is called on the sampler thread and makes the kernel side; this waits for it.
     ///
     /// # Errors
     /// What `kernel` says, or that a thread could not be made.
     pub fn start(
+        budget: Budget,
         kernel: impl FnOnce() -> Result<Box<dyn Kernel>, KernelError> + Send + 'static,
     ) -> Result<Self, StartError> {
         let (commands, orders) = bounded(COMMANDS);
@@ -111,6 +114,8 @@ impl Engine {
         let totals = Totals::default();
         let counted = totals.clone();
         let files = FileCounts::default();
+        let shed = ShedCounts::default();
+        let watch = Watch::new(budget, shed.clone());
         let (named_files, seen_files) = (files.clone(), files.clone());
         let (running, ended) = bounded(0);
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -121,7 +126,7 @@ impl Engine {
             })
         };
         let mut threads = vec![
-            spawn("namer", Box::new(move || namer::run(&named, named_files)))?,
+            spawn("namer", Box::new(move || namer::run(&named, budget, named_files)))?,
             spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer, &to_rows)))?,
         ];
         threads.push(spawn(
@@ -129,7 +134,9 @@ impl Engine {
             Box::new(move || match kernel() {
                 Ok(kernel) => {
                     _ = loaded.send(Ok((kernel.waker(), kernel.map_bytes(), kernel.row_maps())));
-                    Sampler::new(kernel, orders, to_namer, to_opener, asker, counted, seen_files).run();
+                    let others =
+                        Others { namer: to_namer, opener: to_opener, rows: asker, totals: counted, files: seen_files };
+                    Sampler::new(kernel, orders, others, watch).run();
                 }
                 Err(error) => _ = loaded.send(Err(error)),
             }),
@@ -142,7 +149,7 @@ impl Engine {
         }
         let threads = std::sync::Mutex::new(threads);
         let inner =
-            Inner { commands, wake, map_bytes, totals, files, rows, sessions: AtomicU64::new(0), threads, ended };
+            Inner { commands, wake, map_bytes, totals, files, rows, shed, sessions: AtomicU64::new(0), threads, ended };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -190,6 +197,11 @@ impl Engine {
     /// What became of unwind rows.
     pub fn rows(&self) -> &RowCounts {
         &self.inner.rows
+    }
+
+    /// How often something gave way to the memory's budget.
+    pub fn shed(&self) -> &ShedCounts {
+        &self.inner.shed
     }
 
     /// What it holds.
@@ -320,6 +332,7 @@ mod tests {
                 totals: Totals::default(),
                 files: FileCounts::default(),
                 rows: RowCounts::default(),
+                shed: ShedCounts::default(),
                 sessions: AtomicU64::new(1),
                 threads: Default::default(),
                 ended: bounded(0).1,

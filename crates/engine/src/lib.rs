@@ -22,6 +22,7 @@
 pub mod account;
 mod aside;
 pub mod batch;
+pub mod budget;
 mod command;
 mod engine;
 pub mod files;

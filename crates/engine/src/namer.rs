@@ -12,6 +12,7 @@ use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType};
 
 use crate::account::{Filtered, Lost};
 use crate::batch::{Batch, Sink};
+use crate::budget::Budget;
 use crate::files::FileCounts;
 use crate::frame::Space;
 use crate::opener::OpenedFile;
@@ -21,7 +22,7 @@ use crate::stacks::{Appended, Node, Replica};
 use files::Files;
 use frames::{Frames, LEFT_OUT};
 
-/// Deeper stacks keep this many frames less one at the leaf, under one frame that stands for the rest.
+/// Deeper stacks are cut to this many frames, one of which stands for those that were left out.
 const MOST_FRAMES: usize = 1000;
 /// So many of them are at the root end of a stack that was cut.
 const OUTER_FRAMES: usize = 250;
@@ -70,13 +71,15 @@ pub(crate) enum NamerEvent {
     Close(Box<CloseFiles>),
     /// A process runs code that it made itself.
     OwnCode(ProcessKey),
+    /// Memory is short: half of the symbol tables are to go.
+    Shed,
     /// Dropped when everything before it is done.
     Barrier(Sender<()>),
 }
 
 /// Runs until the events end.
-pub(crate) fn run(events: &Receiver<NamerEvent>, counts: FileCounts) {
-    let mut namer = Namer::default();
+pub(crate) fn run(events: &Receiver<NamerEvent>, budget: Budget, counts: FileCounts) {
+    let mut namer = Namer { symbol_bytes: budget.symbol_bytes(), ..Namer::default() };
     namer.frames.files = Files::new(counts);
     for event in events {
         match event {
@@ -84,6 +87,7 @@ pub(crate) fn run(events: &Receiver<NamerEvent>, counts: FileCounts) {
             NamerEvent::Window(job) => namer.window(*job),
             NamerEvent::Close(close) => namer.close(*close),
             NamerEvent::OwnCode(process) => namer.frames.hold(process),
+            NamerEvent::Shed => namer.shed(),
             NamerEvent::Barrier(done) => drop(done),
         }
     }
@@ -109,6 +113,8 @@ struct Namer {
     /// Frame → its location in the profile being built, if the number in front is that profile's.
     located: Vec<(u32, LocationId)>,
     profile: u32,
+    /// What symbol tables may take.
+    symbol_bytes: usize,
 }
 
 impl Namer {
@@ -118,6 +124,7 @@ impl Namer {
             self.frames.restart();
             self.located.clear();
             self.profile = 0;
+            heap::trim();
         }
         self.replica.apply(appended);
         self.frames.processes.append(&mut processes);
@@ -138,7 +145,12 @@ impl Namer {
         for file in close.files {
             self.frames.close(file);
         }
-        self.frames.trim();
+        self.frames.trim(self.symbol_bytes);
+    }
+
+    fn shed(&mut self) {
+        self.frames.trim(self.frames.symbol_bytes() / 2);
+        heap::trim();
     }
 
     fn window(&mut self, mut job: Job) {
@@ -166,7 +178,7 @@ impl Namer {
             }
             job.shared.account.end_naming(job.samples);
         }
-        self.frames.trim();
+        self.frames.trim(self.symbol_bytes);
     }
 
     fn profile(&mut self, job: &Job, labels: Labels, counted: &[Counted], tally: &mut Tally) -> Profile {

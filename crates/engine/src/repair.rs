@@ -111,7 +111,9 @@ fn ascend(
             return Ok(WalkEnd::Full);
         }
         let caller = match found {
-            Rule::Unknown | Rule::FramePointer => by_frame_pointer(&registers, memory, found == Rule::FramePointer),
+            Rule::Unknown | Rule::Absent | Rule::FramePointer => {
+                by_frame_pointer(&registers, memory, found == Rule::FramePointer)
+            }
             _ => registers.caller(found, memory).map_err(|stop| match stop {
                 Stop::Outermost => WalkEnd::Outermost,
                 Stop::NoRule => WalkEnd::NoRule,

@@ -210,6 +210,8 @@ struct Builder {
     rules_written: usize,
     /// The rule of files that have no unwind tables.
     frame_pointer: u16,
+    /// The rule of files whose rows find no room.
+    absent: u16,
     known: HashMap<FileKey, Known>,
     repairs: Repairs,
     counts: RowCounts,
@@ -218,10 +220,10 @@ struct Builder {
 impl Builder {
     fn begin(maps: Box<dyn RowMaps>, repaired: Sender<Repaired>, counts: RowCounts) -> Result<Self, KernelError> {
         let mut rules = Rules::default();
-        let frame_pointer = rules.number(Rule::FramePointer);
+        let [frame_pointer, absent] = [Rule::FramePointer, Rule::Absent].map(|rule| rules.number(rule));
         let tables = Tables::new(maps);
         let (known, repairs) = (HashMap::new(), Repairs::new(repaired));
-        let mut builder = Self { tables, rules, rules_written: 0, frame_pointer, known, repairs, counts };
+        let mut builder = Self { tables, rules, rules_written: 0, frame_pointer, absent, known, repairs, counts };
         builder.write_rules()?;
         Ok(builder)
     }
@@ -265,6 +267,10 @@ impl Builder {
             Ok(None) => {
                 self.counts.0.refused.fetch_add(1, Relaxed);
                 wish.ask_from(seconds() + PAUSE);
+                // Without it the kernel side would send each stack in it to be walked later.
+                if let Err(error) = self.tables.publish_absent(key, Arc::clone(wish), self.absent) {
+                    tracing::debug!(%path, %error, "the absence of unwind rows cannot be written");
+                }
                 tracing::debug!(%path, "no room for unwind rows: those of other files are in use");
             }
             Err(error) => {

@@ -18,6 +18,7 @@ use abi::{Counter, Record, SampleRecord};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use crate::account::{Filtered, Lost};
+use crate::budget::{Shed, Watch};
 use crate::command::{Command, SessionId};
 use crate::engine::Totals;
 use crate::files::FileCounts;
@@ -41,6 +42,15 @@ const IDLE: Duration = Duration::from_millis(500);
 const BUSY: Duration = Duration::from_millis(20);
 /// How often it looks for CPUs that came or went, in nanoseconds.
 const CPUS_EVERY: u64 = 1_000_000_000;
+/// Whom the sampler talks to, and what it shares with them.
+pub(crate) struct Others {
+    pub(crate) namer: Sender<NamerEvent>,
+    pub(crate) opener: Sender<OpenRequest>,
+    pub(crate) rows: Asker,
+    pub(crate) totals: Totals,
+    pub(crate) files: FileCounts,
+}
+
 pub(crate) struct Sampler {
     kernel: Box<dyn Kernel>,
     commands: Receiver<Command>,
@@ -59,6 +69,7 @@ pub(crate) struct Sampler {
     files_marked_at: u64,
     rows: Asker,
     held: Held,
+    memory: Watch,
     events_missed: u64,
     totals: Totals,
     rate_fails: Complaint,
@@ -66,20 +77,14 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    pub(crate) fn new(
-        kernel: Box<dyn Kernel>,
-        commands: Receiver<Command>,
-        namer: Sender<NamerEvent>,
-        opener: Sender<OpenRequest>,
-        rows: Asker,
-        totals: Totals,
-        files: FileCounts,
-    ) -> Self {
+    pub(crate) fn new(kernel: Box<dyn Kernel>, commands: Receiver<Command>, others: Others, memory: Watch) -> Self {
+        let Others { namer, opener, rows, totals, files } = others;
         Self {
             kernel,
             commands,
             namer,
             interner: Interner::new(opener, rows.requests.clone(), files),
+            memory,
             processes: Processes::new(),
             sessions: BTreeMap::new(),
             subscribers: Subscribers::default(),
@@ -122,8 +127,29 @@ impl Sampler {
                 self.follow_cpus();
                 self.retry_rate();
                 self.balance();
+                self.shed(now);
             }
         }
+    }
+
+    /// Has something give way if there is too little memory.
+    fn shed(&mut self, now: u64) {
+        match self.memory.look(heap::resident_bytes(), now) {
+            Some(Shed::Symbols) => _ = self.namer.try_send(NamerEvent::Shed),
+            Some(Shed::Stacks) => self.begin_anew(now),
+            None => {}
+        }
+    }
+
+    /// Ends all intervals and forgets all stacks. The namer forgets its own with the next window.
+    fn begin_anew(&mut self, now: u64) {
+        self.let_go();
+        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.end_window(id, now);
+        }
+        self.balance();
+        self.interner.restart(&mut self.processes, &mut self.sessions);
+        heap::trim();
     }
 
     fn sleep(&self, busy: bool) -> Duration {
@@ -283,20 +309,11 @@ impl Sampler {
     fn end_windows(&mut self, now: u64) {
         let due: Vec<SessionId> =
             self.sessions.iter().filter(|(_, session)| session.ends <= now).map(|(id, _)| *id).collect();
-        let full = self.interner.is_full(&self.processes);
-        if due.is_empty() && !full {
-            return;
-        }
-        if full {
-            self.let_go();
-        }
-        let ending = if full { self.sessions.keys().copied().collect() } else { due };
-        for id in ending {
-            self.end_window(id, now);
-        }
-        self.balance();
-        if full {
-            self.interner.restart(&mut self.processes, &mut self.sessions);
+        if self.interner.is_full(&self.processes, self.memory.budget().stack_bytes()) {
+            self.begin_anew(now);
+        } else if !due.is_empty() {
+            due.into_iter().for_each(|id| self.end_window(id, now));
+            self.balance();
         }
     }
 

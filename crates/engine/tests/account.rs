@@ -14,6 +14,7 @@ use abi::{Counter, Mapping, SampleHead, kind, mapping_flag, sample_flag};
 use inspect::{Avma, Proc, maps::Maps};
 use profile::Labels;
 use pyrope_engine::account::{Filtered, Lost};
+use pyrope_engine::budget::Budget;
 use pyrope_engine::files::Opening;
 use pyrope_engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
 use pyrope_engine::target::{Target, TargetChange, TargetKey};
@@ -127,7 +128,7 @@ impl Fake {
 
     fn engine(&self) -> Engine {
         let fake = self.clone();
-        Engine::start(move || Ok(Box::new(fake))).unwrap()
+        Engine::start(Budget::default(), move || Ok(Box::new(fake))).unwrap()
     }
 }
 

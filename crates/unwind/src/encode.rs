@@ -12,6 +12,7 @@ impl From<Rule> for Encoded {
             Rule::Unknown => simple(rule_kind::UNKNOWN),
             Rule::Outermost => simple(rule_kind::OUTERMOST),
             Rule::Signal => simple(rule_kind::SIGNAL),
+            Rule::Absent => simple(rule_kind::ABSENT),
             Rule::FramePointer => simple(rule_kind::FRAME_POINTER),
             Rule::Frame(frame) => encode(frame).unwrap_or_else(|| simple(rule_kind::UNKNOWN)),
         }

@@ -53,6 +53,8 @@ pub enum Rule {
     /// Nothing is known here.
     #[default]
     Unknown,
+    /// There are rows, but not here: they found no room.
+    Absent,
     /// The frame has no caller.
     Outermost,
     /// The kernel built the frame for a signal: the interrupted registers lie above it.

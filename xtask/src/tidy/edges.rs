@@ -22,7 +22,7 @@ const CRATES: &[(&str, u8, &[&str])] = &[
     ("symbolize", 2, &["dwarf", "elf", "inspect", "profile"]),
     ("store", 1, &["profile"]),
     ("graph", 1, &["lang"]),
-    ("engine", 3, &["abi", "elf", "inspect", "unwind", "dwarf", "interp", "symbolize", "profile"]),
+    ("engine", 3, &["abi", "elf", "heap", "inspect", "unwind", "dwarf", "interp", "symbolize", "profile"]),
     ("web", 3, &["graph", "store", "profile", "rpc"]),
     ("bpf", 4, &["abi", "engine", "link-libelf"]),
     ("components", 5, &["lang", "graph", "engine", "bpf", "store", "profile", "inspect", "rpc"]),

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
+use engine::budget::Budget;
 use engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
 use futures_util::future::BoxFuture;
 use graph::{ComponentId, Services};
@@ -80,11 +81,12 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 #[tokio::test]
 async fn arguments_that_change_while_profiling_does_not_start_hold_when_it_does() {
     static ATTEMPTS: AtomicUsize = AtomicUsize::new(0);
-    let refuse_once = || match ATTEMPTS.fetch_add(1, SeqCst) {
+    let refuse_once = |_: Budget| match ATTEMPTS.fetch_add(1, SeqCst) {
         0 => Err(KernelError::new("not allowed")),
         _ => Ok(Box::new(Idle) as Box<dyn Kernel>),
     };
-    let (metrics, cancel, profiler) = (Metrics::new(), CancellationToken::new(), Arc::new(Profiler::new(refuse_once)));
+    let (metrics, cancel, profiler) =
+        (Metrics::new(), CancellationToken::new(), Arc::new(Profiler::with(refuse_once, Budget::default())));
     let (old, new) = (Asked::default(), Asked::default());
     let (sender, updates) = Updates::channel(arguments("targets = []", &old));
     let services = Services::default().with(Arc::new(metrics.clone())).with(Arc::clone(&profiler));

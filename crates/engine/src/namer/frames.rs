@@ -311,8 +311,13 @@ impl Frames {
     }
 
     /// Gives back what can be had again.
-    pub(crate) fn trim(&mut self) {
-        self.names.trim();
+    pub(crate) fn trim(&mut self, most: usize) {
+        self.names.trim(most);
+    }
+
+    /// What symbol tables take, in bytes.
+    pub(crate) fn symbol_bytes(&self) -> usize {
+        self.names.heap_bytes()
     }
 }
 

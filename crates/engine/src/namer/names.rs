@@ -18,9 +18,6 @@ use super::files::SeenFile;
 
 pub(crate) use jit::MapState;
 
-/// Symbol tables kept open between windows take no more than this of the heap, in bytes.
-const MOST_HEAP: usize = 6 << 20;
-
 /// Reading the debug information of files takes no more time in one interval, but for the file that is begun.
 const MOST_READING: Duration = Duration::from_millis(200);
 
@@ -132,14 +129,15 @@ impl Names {
         self.files.remove(&number);
     }
 
+    /// What the tables that are kept open take.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.files.values().map(bytes).sum()
+    }
+
     /// Closes the tables that were not asked for longest, until the rest is small enough.
-    pub(crate) fn trim(&mut self) {
-        let bytes = |opened: &Opened| {
-            opened.symbols.as_ref().map_or(0, Symbols::heap_bytes)
-                + opened.sources.as_ref().map_or(0, Sources::heap_bytes)
-        };
-        let mut total: usize = self.files.values().map(bytes).sum();
-        while total > MOST_HEAP {
+    pub(crate) fn trim(&mut self, most: usize) {
+        let mut total = self.heap_bytes();
+        while total > most {
             let oldest = self.files.iter().filter(|(_, o)| bytes(o) > 0).min_by_key(|(_, opened)| opened.used);
             let Some((number, opened)) = oldest else { return };
             total -= bytes(opened);
@@ -147,6 +145,10 @@ impl Names {
             self.files.remove(&number);
         }
     }
+}
+
+fn bytes(opened: &Opened) -> usize {
+    opened.symbols.as_ref().map_or(0, Symbols::heap_bytes) + opened.sources.as_ref().map_or(0, Sources::heap_bytes)
 }
 
 fn found(symbol: symbolize::Symbol) -> Option<Found> {

@@ -44,6 +44,8 @@ struct Held {
     lines: Vec<(u32, u32)>,
     pointers: (u32, u32),
     wish: Wish,
+    /// It only says that there is no room for its rows.
+    absent: bool,
 }
 
 /// Elements that a sample may still look at.
@@ -93,7 +95,7 @@ impl Tables {
 
     /// How many files have a table.
     pub(super) fn len(&self) -> usize {
-        self.held.len()
+        self.held.values().filter(|held| !held.absent).count()
     }
 
     /// Whether little room is left.
@@ -108,7 +110,17 @@ impl Tables {
 
     /// True for a file that has one; who samples it tells by this from now on.
     pub(super) fn renew(&mut self, key: &FileKey, wish: &Wish) -> bool {
-        self.held.get_mut(key).map(|held| held.wish = Wish::clone(wish)).is_some()
+        let held = self.held.get_mut(key).filter(|held| !held.absent);
+        held.map(|held| held.wish = Wish::clone(wish)).is_some()
+    }
+
+    /// Gives a file for whose rows there is no room a table that says so, if there is room for that.
+    pub(super) fn publish_absent(&mut self, key: FileKey, wish: Wish, rule: u16) -> Result<(), KernelError> {
+        self.publish(key, wish, Draft::default(), rule)?;
+        if let Some(held) = self.held.get_mut(&key) {
+            held.absent = true;
+        }
+        Ok(())
     }
 
     /// Writes the lines of some spans, each with its number, its rows and its lines. False if there is no room.
@@ -199,8 +211,12 @@ impl Tables {
                 return Err(error);
             }
         };
-        self.held.insert(key, Held { table, lines: draft.lines, pointers: (pointers, count), wish });
+        let held = Held { table, lines: draft.lines, pointers: (pointers, count), wish, absent: false };
+        let before = self.held.insert(key, held);
         self.point(&key, table.number)?;
+        if let Some(before) = before {
+            self.retire(before)?;
+        }
         Ok(true)
     }
 
@@ -237,25 +253,31 @@ impl Tables {
     /// Withdraws one, and says how many lines that will free.
     fn evict(&mut self) -> Option<u32> {
         let now = seconds();
-        let cold = self.held.iter().filter(|(_, held)| held.wish.last_sampled().saturating_add(HOT) <= now);
+        let cold =
+            self.held.iter().filter(|(_, held)| !held.absent && held.wish.last_sampled().saturating_add(HOT) <= now);
         let oldest = cold.min_by_key(|(_, held)| held.wish.last_sampled()).map(|(key, _)| *key);
         let key = oldest?;
         let held = self.held.remove(&key)?;
-        let place = held.table.number & ((1 << TABLE_BITS) - 1);
-        // All but the number stays, for those who are reading.
-        let none = Table { number: 0, ..held.table };
-        let withdrawn = self.point(&key, 0).and_then(|()| self.maps.set_table(place, &none));
+        let (freed, wish) = (held.lines.iter().map(|(_, count)| count).sum(), Wish::clone(&held.wish));
+        let withdrawn = self.point(&key, 0).and_then(|()| self.retire(held));
         if let Err(error) = withdrawn {
             // The kernel side may go on with the table: it stays as it is.
             tracing::error!(%error, "cannot withdraw an unwind table");
             return Some(0);
         }
-        let freed = held.lines.iter().map(|(_, count)| count).sum();
-        let retired = Retired { since: Instant::now(), place, lines: held.lines, pointers: held.pointers };
-        self.retired.push_back(retired);
-        held.wish.ask_from(now);
+        wish.ask_from(now);
         self.evicted += 1;
         Some(freed)
+    }
+
+    /// Withdraws a table that no file has any more. What it took is free when nobody reads it.
+    fn retire(&mut self, held: Held) -> Result<(), KernelError> {
+        let place = held.table.number & ((1 << TABLE_BITS) - 1);
+        // All but the number stays, for those who are reading.
+        self.maps.set_table(place, &Table { number: 0, ..held.table })?;
+        let retired = Retired { since: Instant::now(), place, lines: held.lines, pointers: held.pointers };
+        self.retired.push_back(retired);
+        Ok(())
     }
 
     /// Says which table a file has, 0 for none.

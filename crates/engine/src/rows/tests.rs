@@ -199,10 +199,14 @@ fn files_that_are_sampled_now_keep_their_rows_and_the_newcomer_waits() {
     let wishes: Vec<Wish> = (0..2).map(|ino| build(&mut builder, ino, &file)).collect();
     wishes.iter().for_each(|wish| assert!(!wish.sampled(seconds())));
     let third = build(&mut builder, 2, &file);
-    assert_eq!([0, 1, 2].map(|ino| memory.rule(key(ino), 0).is_some()), [true, true, false]);
-    assert_eq!(builder.counts.refused(), 1);
+    let absent = Some(Rule::Absent.into());
+    assert_eq!([0, 1, 2].map(|ino| memory.rule(key(ino), 0) == absent), [false, false, true]);
+    assert_eq!((builder.counts.refused(), builder.counts.tables()), (1, 2));
     assert!(!third.sampled(seconds()), "not at once");
     assert!(third.sampled(seconds() + PAUSE + 1));
+    wishes[0].sampled(seconds() - 40);
+    builder.build_again(&key(2));
+    assert_eq!([0, 1, 2].map(|ino| memory.rule(key(ino), 0)), [None, memory.rule(key(1), 0), memory.rule(key(1), 0)]);
 }
 
 #[test]

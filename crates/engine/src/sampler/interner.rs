@@ -21,9 +21,11 @@ use super::processes::Processes;
 
 /// Slots of the table of stacks seen lately; a power of two.
 const RECENT: usize = 8192;
-/// With more nodes or frames than this, or more processes, all intervals end early and everything is forgotten.
-const MOST_NODES: usize = 400_000;
+/// With more processes, or when there is no room for more stacks, all intervals end early and everything is forgotten.
 const MOST_PROCESSES: usize = 50_000;
+/// What a frame takes here and at the namer with its name, and what a node does: measured on builds of C++ and on databases.
+const FRAME_BYTES: usize = 256;
+const NODE_BYTES: usize = 56;
 /// Paths that wait for their file's sample.
 const MOST_HINTS: usize = 1024;
 
@@ -291,9 +293,9 @@ impl Interner {
     }
 
     /// Whether there is so much that it is time to begin anew.
-    pub(crate) fn is_full(&self, processes: &Processes) -> bool {
+    pub(crate) fn is_full(&self, processes: &Processes, most_bytes: usize) -> bool {
         let (frames, nodes) = self.stacks.len();
-        frames.max(nodes) >= MOST_NODES || processes.len() >= MOST_PROCESSES
+        frames * FRAME_BYTES + nodes * NODE_BYTES >= most_bytes || processes.len() >= MOST_PROCESSES
     }
 
     /// Forgets all stacks and processes. No window may hold any.

@@ -8,6 +8,7 @@ use crossbeam_channel::bounded;
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use super::*;
+use crate::budget::{Budget, ShedCounts};
 use crate::kernel::{KernelCounters, KernelError, Waker};
 use crate::namer::NamerEvent;
 use crate::rows::RowCounts;
@@ -71,8 +72,11 @@ fn the_kernel_side_forgets_a_file_when_it_is_forgotten_here() {
     let (to_opener, _opened) = bounded(8);
     let (requests, _to_build) = bounded(8);
     let rows = Asker { requests, repaired: bounded(1).1, counts: RowCounts::default() };
+    let (totals, files) = (Totals::default(), FileCounts::default());
+    let others = Others { namer: to_namer, opener: to_opener, rows, totals, files };
+    let memory = Watch::new(Budget::default(), ShedCounts::default());
     let kernel = Box::new(fake.clone());
-    let mut sampler = Sampler::new(kernel, orders, to_namer, to_opener, rows, Totals::default(), FileCounts::default());
+    let mut sampler = Sampler::new(kernel, orders, others, memory);
     fake.records.lock().unwrap().push(sample_in_file(17));
     sampler.drain();
     let begin = now();
