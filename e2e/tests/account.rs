@@ -1,6 +1,6 @@
 //! Every sample that was taken is somewhere, as the receiver counts it.
 
-use e2e::peer::wait_for;
+use e2e::peer::{share_with, wait_for};
 use e2e::wait::until;
 use e2e::workload::path;
 use e2e::{Agent, Peer, Workload, configuration};
@@ -74,4 +74,24 @@ fn nothing_is_left_in_the_kernel() {
     until("sampling runs", 10, || (ours() > before).then_some(()));
     agent.stop();
     until("the programs are gone", 10, || (ours() == before).then_some(()));
+}
+
+#[test]
+fn with_too_little_memory_things_are_done_again_and_no_sample_is_lost() {
+    let peer = Peer::serve(&[]);
+    // Less than it has at rest: something has to give way all the time.
+    let configuration = configuration(".*/(cpp-names|c-sort-bare)", &peer.url, "collect_interval = \"2s\"");
+    let agent = Agent::with(Some(&configuration), &["--memory.budget=16MB"], &[]);
+    let programs = ["cpp-names", "c-sort-bare"].map(|program| Workload::start(program, &["--seconds", "60"]));
+    let shed = |what: &str| agent.metric("pyrope_memory_shed_total", &format!("what=\"{what}\"")).unwrap_or(0.0);
+    until("symbol tables and stacks give way", 30, || (shed("symbols") > 0.0 && shed("stacks") > 0.0).then_some(()));
+    let names = ["main", "sort_forever"];
+    let before = peer.profiles("service_name", "c-sort-bare").len();
+    let after = wait_for(&peer, "service_name", "c-sort-bare", 30, |profiles| profiles.len() > before);
+    let stacks: Vec<_> = after[before..].iter().flat_map(|profile| peer.stacks(profile)).collect();
+    let share = share_with(&stacks, &names);
+    assert!(share >= 0.85, "{names:?} in {:.0} %: {stacks:?}", share * 100.0);
+    drop(programs);
+    let (status, log) = agent.stop();
+    assert!(status.success() && log.contains("balances=true") && log.contains("lost=0"), "{log}");
 }

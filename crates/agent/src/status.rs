@@ -61,6 +61,7 @@ pub(crate) fn status(parts: &Parts) -> Value {
         "cpu_cores_60s": parts.usage.cores(),
         "memory": {
             "rss_bytes": heap::resident_bytes(),
+            "budget_bytes": parts.profiler.budget().bytes(),
             "bpf_maps_bytes": parts.profiler.status().map(|status| status.map_bytes),
         },
         "profilers": parts.sessions.all().iter().map(|s| profiler(s, healths(&s.id))).collect::<Vec<_>>(),
