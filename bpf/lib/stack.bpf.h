@@ -12,7 +12,7 @@
 #define SCAN_PER_CALL 64
 /* Words of a stack that are looked up at most, and the most stacks of a CPU in a second: this is for files that are new. */
 #define LOOKUPS 128
-#define STACKS_PER_SECOND 50
+#define STACKS_PER_SECOND 200
 
 struct stack_scratch {
 	struct stack record;

@@ -162,8 +162,9 @@ static __always_inline int step_by_frame_pointer(struct scratch *s, u32 kind)
 	else if (!described && !s->table && !(s->unbuilt & ROWS_AWAITED))
 		stop_here(s);
 	int lost = s->unbuilt ? END_unbuilt : described ? END_chain : END_no_rule;
+	/* Where nobody says that there is a frame pointer, zero is a value like others. */
 	if (fp == 0)
-		return s->unbuilt ? END_unbuilt : END_root;
+		return s->unbuilt || !described ? lost : END_root;
 	if (fp < s->sp || (fp & 7))
 		return lost;
 	if (bpf_probe_read_user(frame, sizeof(frame), (void *)fp))
@@ -341,7 +342,7 @@ __attribute__((noinline)) int walk_some(void)
 static __always_inline int walk_user(void)
 {
 	int end = WALK_ON;
-	for (int i = 0; i < CALLS; i++) {
+	for (u64 i = 0; i < CALLS; i++) {
 		end = walk_some();
 		if (end != WALK_ON)
 			break;

@@ -14,8 +14,9 @@ use unwind::{Register, Rule};
 
 use crate::opener::FileKey;
 
-/// Samples that wait at most; each has up to 32 KiB.
-pub(crate) const MOST_HELD: usize = 64;
+/// Samples that wait at most, and what their stacks take, in bytes.
+pub(crate) const MOST_HELD: usize = 512;
+pub(crate) const MOST_HELD_BYTES: usize = 4 << 20;
 
 /// A walk to be gone on with.
 #[derive(Debug)]
@@ -142,8 +143,9 @@ fn ascend(
 fn by_frame_pointer(registers: &Registers, memory: &Copy<'_>, described: bool) -> Result<Registers, WalkEnd> {
     let lost = if described { WalkEnd::Chain } else { WalkEnd::NoRule };
     let fp = registers.get(Register::RBP).ok_or(lost)?;
+    // Where nobody says that there is a frame pointer, zero is a value like others.
     if fp == 0 {
-        return Err(WalkEnd::Root);
+        return Err(if described { WalkEnd::Root } else { lost });
     }
     if registers.get(Register::RSP).is_none_or(|sp| fp < sp) || fp % 8 != 0 {
         return Err(lost);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use abi::{MAX_USER_FRAMES, Record, SampleHead, SampleRecord, StackHead, StackRecord, WalkEnd, sample_flag};
 use hashbrown::HashMap;
 
-use crate::repair::{MOST_HELD, Repair, Repaired, Walk, file_of};
+use crate::repair::{MOST_HELD, MOST_HELD_BYTES, Repair, Repaired, Walk, file_of};
 use crate::rows::RowRequest;
 use crate::session::{Matched, SessionState};
 
@@ -21,6 +21,8 @@ struct Stack {
 struct Waiting {
     words: Vec<u64>,
     index: u32,
+    /// What its stack takes, which the rows thread has.
+    bytes: usize,
     container: Option<Arc<str>>,
     moves: u32,
 }
@@ -31,6 +33,8 @@ pub(super) struct Held {
     /// By CPU.
     stacks: HashMap<u32, Stack>,
     waiting: HashMap<u64, Waiting>,
+    /// What their stacks take.
+    bytes: usize,
     next: u64,
 }
 
@@ -57,6 +61,7 @@ impl Sampler {
         let waiting = Waiting {
             words: record.to_words(),
             index: process.index,
+            bytes: stack.words.len() * 8 + record.payload.len(),
             container: process.container.clone(),
             moves: process.moves,
         };
@@ -70,12 +75,14 @@ impl Sampler {
         let repair = Repair { ticket, head: stack.head, stack: stack.words, mappings };
         let asked = comes
             && self.held.waiting.len() < MOST_HELD
+            && self.held.bytes < MOST_HELD_BYTES
             && self.rows.requests.try_send(RowRequest::Repair(Box::new(repair))).is_ok();
         if !asked {
             self.rows.counts.leave_unrepaired(1);
             return false;
         }
         self.held.next += 1;
+        self.held.bytes += waiting.bytes;
         self.held.waiting.insert(ticket, waiting);
         true
     }
@@ -85,6 +92,7 @@ impl Sampler {
         while let Ok(Repaired { ticket, walk }) = self.rows.repaired.try_recv() {
             // One that was let go was counted.
             let Some(waiting) = self.held.waiting.remove(&ticket) else { continue };
+            self.held.bytes -= waiting.bytes;
             let repaired = walk.and_then(|walk| with(&waiting.words, &walk));
             self.count_held(&waiting, repaired.as_ref().unwrap_or(&waiting.words));
         }
@@ -93,6 +101,7 @@ impl Sampler {
     /// Counts those that still wait as they are.
     pub(super) fn let_go(&mut self) {
         self.take_repaired();
+        self.held.bytes = 0;
         for (_, waiting) in std::mem::take(&mut self.held.waiting) {
             self.count_held(&waiting, &waiting.words);
         }
