@@ -16,6 +16,7 @@
 struct task_view {
 	u64 start_time;
 	u32 flags;
+	u32 gone; /* it has let go of its memory, which is being taken apart */
 	struct address_space space;
 };
 
@@ -25,6 +26,12 @@ static __always_inline void view_task(struct task_view *t)
 		/* Plain loads: the verifier knows the types, and a fault reads as zero. */
 		struct task_struct *task = bpf_get_current_task_btf();
 		struct mm_struct *mm = task->mm;
+		t->gone = false;
+		/* Nobody else has it, so nobody else's memory is taken for it. */
+		if (!mm && (task->flags & PF_EXITING) && task->active_mm && task->active_mm->mm_users.counter == 0) {
+			mm = task->active_mm;
+			t->gone = true;
+		}
 		t->start_time = task->group_leader->start_boottime;
 		t->flags = task->flags;
 		t->space.mm = (u64)mm;
@@ -46,6 +53,7 @@ static __always_inline void view_task(struct task_view *t)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	t->start_time = BPF_CORE_READ(task, group_leader, start_boottime);
 	t->flags = BPF_CORE_READ(task, flags);
+	t->gone = false;
 	t->space.mm = (u64)BPF_CORE_READ(task, mm);
 	t->space.nonce = 0;
 	t->space.sequence = 0;
@@ -168,6 +176,8 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		bpf_get_current_comm(head->comm, sizeof(head->comm));
 	head->mappings = 0;
 	s->new_file = false;
+	s->gone = task.gone;
+	s->page = 0;
 	s->number++;
 
 	struct user_state user = {};
@@ -191,7 +201,11 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 			head->flags |= SAMPLE_IN_SYSCALL;
 	}
 
-	u32 end = END_none;
+	/* Of one that is ending what can be read is walked, and what cannot is the walk's end. Not as a choice between two numbers,
+	 * which the compiler would make with an arithmetic shift that some verifiers do not bear. */
+	u64 ending = (task.flags & (PF_EXITING | PF_KTHREAD)) == PF_EXITING;
+	barrier_var(ending);
+	u32 end = ending * END_gone;
 	if (has_user)
 		enter_space(s, &task.space);
 	if (has_user && user.cs != USER_CS_64) {
@@ -213,7 +227,9 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		}
 		/* Registers that could not be had. */
 		end = found < 0 ? END_no_register : found;
-		if (s->unbuilt & ROWS_AWAITED) {
+		if (s->gone && (end == END_fault || end == END_not_code))
+			end = END_gone;
+		if ((s->unbuilt & ROWS_AWAITED) && !s->gone) {
 			/* The registers of the innermost frame are still there. */
 			if (s->stop.exact && !s->stop.known && s->stop.frames == 0) {
 				take_registers(s, ctx);

@@ -121,6 +121,10 @@ struct mm_context {
 };
 
 struct mm_struct {
+	struct {
+		int counter;
+	} mm_users;
+	void *pgd;
 	int mm_lock_seq; /* from 6.4: 5e31275cc997; goes up with every change of the mappings */
 	unsigned long arg_start;
 	struct maple_tree mm_mt; /* from 6.1: 524e00b36e8c */
@@ -144,6 +148,7 @@ struct signal_struct {
 
 struct task_struct {
 	struct mm_struct *mm;
+	struct mm_struct *active_mm;
 	int pid;
 	int tgid;
 	unsigned int flags;
@@ -190,6 +195,7 @@ enum bpf_func_id___core {
 };
 
 /* linux/sched.h, linux/mm.h: stable for the kernels this loads on. */
+#define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
 #define PF_IO_WORKER 0x00000010
 #define VM_EXEC 0x4

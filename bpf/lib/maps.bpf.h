@@ -36,7 +36,7 @@ struct scratch {
 	u8 known; /* `regs` are the registers there */
 	u8 unbuilt; /* whether a frame lay in a file without rows */
 	u8 new_file; /* the sample named a file not seen before */
-	u8 pad;
+	u8 gone; /* the process is ending: its memory is read by the page tables */
 	/* The mapping that the last address lay in, and the table of its file; 0 where it has none. */
 	u64 map_start;
 	u64 map_size;
@@ -72,6 +72,10 @@ struct scratch {
 		u8 pad[2];
 		u64 regs[REGISTERS];
 	} stop;
+	/* Of a process that is ending: the number of the page that was read last, where the kernel has it, and a word of it. */
+	u64 page;
+	u64 page_at;
+	u64 word;
 	u64 node[32]; /* one maple node */
 	u64 vma[32]; /* the head of one vm_area_struct */
 };

@@ -7,6 +7,7 @@
 #ifndef PYROPE_WALK_H
 #define PYROPE_WALK_H
 
+#include "gone.bpf.h"
 #include "maps.bpf.h"
 #include "path.bpf.h"
 #include "rows.bpf.h"
@@ -167,7 +168,7 @@ static __always_inline int step_by_frame_pointer(struct scratch *s, u32 kind)
 		return s->unbuilt || !described ? lost : END_root;
 	if (fp < s->sp || (fp & 7))
 		return lost;
-	if (bpf_probe_read_user(frame, sizeof(frame), (void *)fp))
+	if (read_stack(s, frame, 2, fp))
 		return described ? END_fault : lost;
 	return go_on(s, frame[1], fp + 16, frame[0]);
 }
@@ -230,7 +231,7 @@ __attribute__((noinline)) int step_rarely(u32 number)
 	if (kind == RULE_OUTERMOST)
 		return END_outermost;
 	if (kind == RULE_SIGNAL) {
-		if (bpf_probe_read_user(s->regs, sizeof(s->regs), (void *)s->sp + SIGNAL_CONTEXT))
+		if (read_stack(s, s->regs, REGISTERS, s->sp + SIGNAL_CONTEXT))
 			return END_fault;
 		go_on(s, s->regs[REG_RIP], s->regs[REG_RSP], s->regs[REG_RBP]);
 		s->exact = s->known = 1;
@@ -245,7 +246,7 @@ __attribute__((noinline)) int step_rarely(u32 number)
 			return END_no_register;
 		cfa = value + offset(rule->cfa);
 		if (kind == RULE_DEREF) {
-			if (bpf_probe_read_user(&cfa, sizeof(cfa), (void *)cfa))
+			if (read_stack(s, &cfa, 1, cfa))
 				return END_fault;
 			cfa += offset(rule->extra);
 		}
@@ -255,7 +256,7 @@ __attribute__((noinline)) int step_rarely(u32 number)
 			return END_no_register;
 	} else {
 		u64 at = cfa + (kind == RULE_FRAME ? offset(rule->extra) : -8);
-		if (bpf_probe_read_user(&pc, sizeof(pc), (void *)at))
+		if (read_stack(s, &pc, 1, at))
 			return END_fault;
 	}
 	u32 saved = rule->fp_kind & 15, in = rule->fp_kind >> 4;
@@ -263,7 +264,7 @@ __attribute__((noinline)) int step_rarely(u32 number)
 		value = cfa;
 		if (saved == FP_AT && !read_register(s, in, &value))
 			return END_no_register;
-		if (bpf_probe_read_user(&fp, sizeof(fp), (void *)(value + offset(rule->fp))))
+		if (read_stack(s, &fp, 1, value + offset(rule->fp)))
 			return END_fault;
 	} else if (saved == FP_IN) {
 		if (!read_register(s, in, &fp))
@@ -289,7 +290,8 @@ __attribute__((noinline)) int walk_some(void)
 	 * up on a loop whose counter it does not know (5.15: "the sequence of 8193 jumps is too complex"). */
 	for (u64 i = 0; i < STEPS_PER_CALL; i++) {
 		u64 at = pc - !s->exact;
-		if (at - s->map_start >= s->map_size && resolve(at) == NOT_CODE && s->head.user_frames > 0)
+		if (at - s->map_start >= s->map_size && resolve(at) == NOT_CODE &&
+		    (s->head.user_frames > 0 || s->gone))
 			return END_not_code;
 		u32 found = s->table ? find_frame(s->table, at - s->map_start + s->map_offset) : 0;
 		if (found & IS_STALE) {
@@ -317,13 +319,13 @@ __attribute__((noinline)) int walk_some(void)
 		/* Where both are saved they mostly lie beside each other. */
 		u64 frame[2];
 		if (below == 2) {
-			if (bpf_probe_read_user(frame, sizeof(frame), (void *)cfa - 16))
+			if (read_stack(s, frame, 2, cfa - 16))
 				return END_fault;
 			fp = frame[0];
 		} else {
-			if (bpf_probe_read_user(&frame[1], 8, (void *)cfa - 8))
+			if (read_stack(s, &frame[1], 1, cfa - 8))
 				return END_fault;
-			if (below && bpf_probe_read_user(&fp, 8, (void *)cfa - below * 8))
+			if (below && read_stack(s, &fp, 1, cfa - below * 8))
 				return END_fault;
 		}
 		sp = cfa;

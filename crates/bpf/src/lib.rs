@@ -20,6 +20,7 @@ mod cpus;
 mod limits;
 mod load;
 mod loaded;
+mod memory;
 mod perf;
 mod privileges;
 mod rings;

@@ -13,7 +13,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
 use crate::rings::Rings;
 use crate::rows::Rows;
-use crate::{cpus, limits, load, perf, selfcheck};
+use crate::{cpus, limits, load, memory, perf, selfcheck};
 
 /// Lines of rows for each line of pointers: 16 KiB of code have some 17 lines of rows and one pointer, sixteen to a line, and
 /// files have gaps.
@@ -72,6 +72,7 @@ impl Loaded {
         for program in object.progs_mut() {
             match program.name().to_str() {
                 Some("self_check") => selfcheck::run(&program, &checks)?,
+                Some("find_memory") => _ = memory::find(&program, &map("memory_probe")?)?,
                 Some("on_fork" | "on_exec" | "on_exit") => tracepoints.push(program.attach().map_err(|error| {
                     let name = program.name().display();
                     limits::failed(format_args!("cannot attach to process events ({name})"), &error)

@@ -25,6 +25,7 @@ const REASONS = {
   not_code: { what: 'A return address that lies in no code: the walk left the real stack.', remedy: 'Build the program with unwind tables or -fno-omit-frame-pointer.' },
   unbuilt: { what: 'The unwind rows of a file are not there, yet or any more, and its code keeps no frame pointer.', remedy: 'A file’s first samples; many mean that the rows of all files find no room.' },
   no_rule: { what: 'Code that no unwind table describes, and which keeps no frame pointer.', remedy: 'Build the program with unwind tables or -fno-omit-frame-pointer.' },
+  gone: { what: 'The task was ending and had given back its memory, or the part of it that holds the stack.', remedy: 'Nothing: the kernel part is there.' },
   no_register: { what: 'The unwind rule needs a register that is known of interrupted frames only.', remedy: 'A few are normal: the first calls of functions of a library.' },
   // Endpoints.
   queue_full: { what: 'The endpoint was too slow, and its queue was full.', remedy: 'Check the server’s load and the network.' },
