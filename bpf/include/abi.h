@@ -75,6 +75,7 @@ enum rule_kind {
 	RULE_OUTERMOST = 6, /* there is no caller */
 	RULE_FRAME_POINTER = 7, /* frame pointer and return address lie where the frame pointer points */
 	RULE_ABSENT = 8, /* the rows of the file found no room */
+	RULE_OTHER_STACK = 9, /* the same, on another stack, which may lie anywhere */
 };
 
 /* struct rule.fp: what of the caller's frame pointer; FP_AT and FP_IN with a register in the upper four bits */

@@ -157,7 +157,7 @@ static __always_inline void stop_here(struct scratch *s)
 static __always_inline int step_by_frame_pointer(struct scratch *s, u32 kind)
 {
 	u64 fp = s->fp, frame[2];
-	bool described = kind == RULE_FRAME_POINTER || !(s->map_flags & (MAPPING_FILE | MAPPING_VDSO));
+	bool described = kind == RULE_FRAME_POINTER || kind == RULE_OTHER_STACK || !(s->map_flags & (MAPPING_FILE | MAPPING_VDSO));
 	if (kind == RULE_ABSENT)
 		s->unbuilt |= ROWS_ABSENT;
 	else if (!described && !s->table && !(s->unbuilt & ROWS_AWAITED))
@@ -166,7 +166,7 @@ static __always_inline int step_by_frame_pointer(struct scratch *s, u32 kind)
 	/* Where nobody says that there is a frame pointer, zero is a value like others. */
 	if (fp == 0)
 		return s->unbuilt || !described ? lost : END_root;
-	if (fp < s->sp || (fp & 7))
+	if ((fp < s->sp && kind != RULE_OTHER_STACK) || (fp & 7))
 		return lost;
 	if (read_stack(s, frame, 2, fp))
 		return described ? END_fault : lost;
@@ -237,7 +237,8 @@ __attribute__((noinline)) int step_rarely(u32 number)
 		s->exact = s->known = 1;
 		return WALK_ON;
 	}
-	if (kind == RULE_UNKNOWN || kind == RULE_FRAME_POINTER || kind == RULE_ABSENT)
+	if (kind == RULE_UNKNOWN || kind == RULE_FRAME_POINTER || kind == RULE_ABSENT ||
+	    kind == RULE_OTHER_STACK)
 		return step_by_frame_pointer(s, kind);
 	if (kind == RULE_PLT) {
 		cfa = s->sp + ((s->pc & 15) >= offset(rule->cfa) ? 16 : 8);

@@ -43,6 +43,7 @@ pub mod rule_kind {
     pub const OUTERMOST: u8 = 6;
     pub const FRAME_POINTER: u8 = 7;
     pub const ABSENT: u8 = 8;
+    pub const OTHER_STACK: u8 = 9;
 }
 
 /// Values of [`Rule::fp_kind`] (`enum rule_fp`, which documents them).

@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod pieces;
 pub mod read;
 
 pub mod file;
@@ -44,7 +45,7 @@ pub mod go;
 
 pub use address::{FileOffset, Svma};
 pub use file::{Elf, ParseError, Problem, Section, Segment};
-pub use go::{GoFunction, Pclntab};
+pub use go::{GoFrame, GoFrames, GoFunction, Pclntab};
 pub use notes::BuildId;
 pub use read::ReadAt;
 pub use symbols::{Binding, Function, SymbolTable};

@@ -112,8 +112,8 @@ fn ascend(
             return Ok(WalkEnd::Full);
         }
         let caller = match found {
-            Rule::Unknown | Rule::Absent | Rule::FramePointer => {
-                by_frame_pointer(&registers, memory, found == Rule::FramePointer)
+            Rule::Unknown | Rule::Absent | Rule::FramePointer | Rule::OtherStack => {
+                by_frame_pointer(&registers, memory, found)
             }
             _ => registers.caller(found, memory).map_err(|stop| match stop {
                 Stop::Outermost => WalkEnd::Outermost,
@@ -128,7 +128,7 @@ fn ascend(
         };
         let (sp, below) = (next.get(Register::RSP).unwrap_or(0), registers.get(Register::RSP).unwrap_or(0));
         // Code that took its return address off the stack has an empty frame.
-        if found != Rule::Signal && (sp < below || sp == below && !exact) {
+        if !matches!(found, Rule::Signal | Rule::OtherStack) && (sp < below || sp == below && !exact) {
             return Ok(WalkEnd::Chain);
         }
         if next.pc == 0 {
@@ -139,15 +139,16 @@ fn ascend(
     }
 }
 
-/// `described` where code is known to keep a frame pointer.
-fn by_frame_pointer(registers: &Registers, memory: &Copy<'_>, described: bool) -> Result<Registers, WalkEnd> {
+fn by_frame_pointer(registers: &Registers, memory: &Copy<'_>, rule: Rule) -> Result<Registers, WalkEnd> {
+    let described = matches!(rule, Rule::FramePointer | Rule::OtherStack);
     let lost = if described { WalkEnd::Chain } else { WalkEnd::NoRule };
     let fp = registers.get(Register::RBP).ok_or(lost)?;
     // Where nobody says that there is a frame pointer, zero is a value like others.
     if fp == 0 {
         return Err(if described { WalkEnd::Root } else { lost });
     }
-    if registers.get(Register::RSP).is_none_or(|sp| fp < sp) || fp % 8 != 0 {
+    let ascends = rule == Rule::OtherStack || registers.get(Register::RSP).is_some_and(|sp| fp >= sp);
+    if !ascends || fp % 8 != 0 {
         return Err(lost);
     }
     registers.caller(Rule::FramePointer, memory).map_err(|_| WalkEnd::Fault)

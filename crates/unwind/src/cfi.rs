@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use elf::{Elf, ReadAt, Section};
 
 use crate::rule::Rule;
+use crate::source::{Source, Stretch};
 
 use entry::{Cie, Fde, HEADER, Header, Kind, Layout};
 use order::Order;
@@ -28,7 +29,7 @@ const MOST_SORTED: usize = 1 << 20;
 
 /// A table of a file.
 pub(crate) struct Table<R> {
-    pieces: crate::pieces::Pieces<R>,
+    pieces: elf::pieces::Pieces<R>,
     layout: Layout,
     /// The address of the section.
     address: u64,
@@ -38,15 +39,7 @@ pub(crate) struct Table<R> {
     remembered: Vec<State>,
     looks: u64,
     /// Entries that could not be read, and those whose program could only be run in part.
-    pub(crate) malformed: u64,
-}
-
-/// A stretch of code that an entry is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    position: u64,
+    malformed: u64,
 }
 
 impl<R: ReadAt + Clone> Table<R> {
@@ -75,7 +68,7 @@ impl<R: ReadAt + Clone> Table<R> {
     fn new(elf: &Elf<R>, section: &Section, layout: Layout) -> Self {
         let size = section.size.min(elf.reader().size().unwrap_or(0).saturating_sub(section.offset.0));
         Self {
-            pieces: crate::pieces::Pieces::new(elf.reader().clone(), section.offset.0, size),
+            pieces: elf::pieces::Pieces::new(elf.reader().clone(), section.offset.0, size),
             layout,
             address: if layout == Layout::Exceptions { section.address.0 } else { 0 },
             size,
@@ -119,54 +112,8 @@ impl<R: ReadAt + Clone> Table<R> {
         Header::parse(self.pieces.bytes(position, HEADER), position, self.layout)
     }
 
-    /// The next stretch, by address. What cannot be read is left out.
-    pub(crate) fn next(&mut self) -> Option<Stretch> {
-        loop {
-            let position = self.order.next().filter(|_| self.looks < MOST_LOOKS)?;
-            match self.stretch(position) {
-                Some(stretch) if stretch.start < stretch.end && stretch.start != 0 => return Some(stretch),
-                // The linker leaves entries of functions that it removed, at address 0 or without length.
-                Some(_) => {}
-                None => self.malformed += 1,
-            }
-        }
-    }
-
     fn stretch(&mut self, position: u64) -> Option<Stretch> {
         self.with_entry(position, |fde, _| Stretch { start: fde.start, end: fde.end, position })
-    }
-
-    /// Runs the program of a stretch: `row` gets each rule with where it begins and ends.
-    pub(crate) fn rows(&mut self, stretch: Stretch, mut row: impl FnMut(u64, u64, Rule)) {
-        let layout = self.layout;
-        let memory = std::mem::take(&mut self.remembered);
-        let done = self.with_entry(stretch.position, |fde, cie| {
-            if cie.is_signal {
-                row(fde.start, fde.end, Rule::Signal);
-                return (Vec::new(), true);
-            }
-            let mut machine = Machine::new(cie, layout, cie.initial, memory);
-            let mut at = fde.start;
-            let end = machine.run(fde.program, fde.place, fde.start, cie.initial, |next, state| {
-                if at < next && next <= fde.end {
-                    row(at, next, state.rule());
-                }
-                at = at.max(next);
-            });
-            if let Some((_, state)) = end
-                && at < fde.end
-            {
-                row(at, fde.end, state.rule());
-            }
-            (machine.into_memory(), end.is_some())
-        });
-        match done {
-            Some((memory, whole)) => {
-                self.remembered = memory;
-                self.malformed += u64::from(!whole);
-            }
-            None => self.malformed += 1,
-        }
     }
 
     /// Reads the entry at a position of the section, and its CIE.
@@ -205,5 +152,57 @@ impl<R: ReadAt + Clone> Table<R> {
             Machine::new(&cie, layout, State::START, Vec::new()).run(program, 0, 0, State::START, |_, _| {})?;
         cie.initial = initial;
         Some(cie)
+    }
+}
+
+impl<R: ReadAt + Clone> Source for Table<R> {
+    /// The next stretch, by address. What cannot be read is left out.
+    fn next(&mut self) -> Option<Stretch> {
+        loop {
+            let position = self.order.next().filter(|_| self.looks < MOST_LOOKS)?;
+            match self.stretch(position) {
+                Some(stretch) if stretch.start < stretch.end && stretch.start != 0 => return Some(stretch),
+                // The linker leaves entries of functions that it removed, at address 0 or without length.
+                Some(_) => {}
+                None => self.malformed += 1,
+            }
+        }
+    }
+
+    /// Runs the program of a stretch: `row` gets each rule with where it begins and ends.
+    fn rows(&mut self, stretch: Stretch, row: &mut dyn FnMut(u64, u64, Rule)) {
+        let layout = self.layout;
+        let memory = std::mem::take(&mut self.remembered);
+        let done = self.with_entry(stretch.position, |fde, cie| {
+            if cie.is_signal {
+                row(fde.start, fde.end, Rule::Signal);
+                return (Vec::new(), true);
+            }
+            let mut machine = Machine::new(cie, layout, cie.initial, memory);
+            let mut at = fde.start;
+            let end = machine.run(fde.program, fde.place, fde.start, cie.initial, |next, state| {
+                if at < next && next <= fde.end {
+                    row(at, next, state.rule());
+                }
+                at = at.max(next);
+            });
+            if let Some((_, state)) = end
+                && at < fde.end
+            {
+                row(at, fde.end, state.rule());
+            }
+            (machine.into_memory(), end.is_some())
+        });
+        match done {
+            Some((memory, whole)) => {
+                self.remembered = memory;
+                self.malformed += u64::from(!whole);
+            }
+            None => self.malformed += 1,
+        }
+    }
+
+    fn malformed(&self) -> u64 {
+        self.malformed
     }
 }

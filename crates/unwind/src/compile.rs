@@ -2,9 +2,11 @@
 
 use elf::{Elf, ReadAt, Segment};
 
-use crate::cfi::{Stretch, Table};
+use crate::cfi::Table;
+use crate::go::Go;
 use crate::rule::Rule;
 use crate::rules::Rules;
+use crate::source::{Merged, Source};
 use crate::span::{Line, SPAN_BITS, encode, row};
 
 /// Between two functions lies padding up to the next multiple of this; no table speaks of it, and nobody returns there.
@@ -40,7 +42,7 @@ pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut 
     let segments = code(elf);
     let mut spans = Spans::new(rules, output);
     spans.summary.code = segments.iter().map(|segment| segment.file_size).sum();
-    let mut merged = Merged::new(elf);
+    let mut merged = Merged::new(sources(elf));
     let mut segments = segments.into_iter();
     let mut segment: Option<Segment> = None;
     while let Some(next) = merged.next() {
@@ -48,19 +50,31 @@ pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut 
         while segment.is_none_or(|segment| start >= segment.address.0 + segment.file_size) {
             segment = segments.next();
             if segment.is_none() {
-                return merged.finish(spans);
+                return spans.finish(merged.malformed());
             }
         }
         let Some(segment) = segment else { break };
         let from = segment.address.0;
-        merged.rows(next, |start, end, rule| {
+        merged.rows(next, &mut |start, end, rule| {
             let (start, end) = (start.max(from), end.min(from + segment.file_size));
             if start < end {
                 spans.rule(start - from + segment.offset.0, end - from + segment.offset.0, rule);
             }
         });
     }
-    merged.finish(spans)
+    spans.finish(merged.malformed())
+}
+
+/// What speaks of the code of a file, the most trustworthy first.
+fn sources<R: ReadAt + Clone>(elf: &Elf<R>) -> Vec<Box<dyn Source + '_>> {
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    if let Some(go) = Go::find(elf) {
+        sources.push(Box::new(go));
+    }
+    for table in [Table::exceptions(elf), Table::debug(elf)].into_iter().flatten() {
+        sources.push(Box::new(table));
+    }
+    sources
 }
 
 /// The segments with code by address, as far as the file has bytes of them.
@@ -74,76 +88,6 @@ fn code<R: ReadAt>(elf: &Elf<R>) -> Vec<Segment> {
     let mut segments: Vec<Segment> = code.filter_map(there).collect();
     segments.sort_by_key(|segment| segment.address);
     segments
-}
-
-struct Source<R> {
-    table: Option<Table<R>>,
-    next: Option<Stretch>,
-}
-
-impl<R: ReadAt + Clone> Source<R> {
-    fn new(table: Option<Table<R>>) -> Self {
-        let mut source = Self { table, next: None };
-        source.advance();
-        source
-    }
-
-    fn advance(&mut self) {
-        self.next = self.table.as_mut().and_then(Table::next);
-    }
-
-    fn malformed(&self) -> u64 {
-        self.table.as_ref().map_or(0, |table| table.malformed)
-    }
-}
-
-/// Tables in the order of the code. Where both speak of the same code the first is believed.
-struct Merged<R> {
-    sources: [Source<R>; 2],
-    /// The end of what was handed out.
-    at: u64,
-}
-
-impl<R: ReadAt + Clone> Merged<R> {
-    fn new(elf: &Elf<R>) -> Self {
-        Self { sources: [Table::exceptions(elf), Table::debug(elf)].map(Source::new), at: 0 }
-    }
-
-    /// The next stretch, and which table has it.
-    fn next(&mut self) -> Option<(Stretch, usize)> {
-        loop {
-            let which = match [self.sources[0].next, self.sources[1].next] {
-                [None, None] => return None,
-                [Some(_), None] => 0,
-                [None, Some(_)] => 1,
-                [Some(first), Some(second)] if second.end <= first.start => 1,
-                [Some(first), Some(second)] => {
-                    if second.start < first.end {
-                        self.sources[1].advance();
-                        continue;
-                    }
-                    0
-                }
-            };
-            let stretch = self.sources[which].next?;
-            self.sources[which].advance();
-            if stretch.start >= self.at {
-                self.at = stretch.end;
-                return Some((stretch, which));
-            }
-        }
-    }
-
-    fn rows(&mut self, (stretch, which): (Stretch, usize), row: impl FnMut(u64, u64, Rule)) {
-        if let Some(table) = &mut self.sources[which].table {
-            table.rows(stretch, row);
-        }
-    }
-
-    fn finish<O: Output>(&self, mut spans: Spans<'_, O>) -> Summary {
-        spans.end();
-        Summary { malformed: self.sources.iter().map(Source::malformed).sum(), ..spans.summary }
-    }
 }
 
 /// Cuts rows into spans.
@@ -230,6 +174,11 @@ impl<'o, O: Output> Spans<'o, O> {
     fn end(&mut self) {
         self.row(self.at, 0);
         self.flush();
+    }
+
+    fn finish(mut self, malformed: u64) -> Summary {
+        self.end();
+        Summary { malformed, ..self.summary }
     }
 }
 

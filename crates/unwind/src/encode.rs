@@ -14,6 +14,7 @@ impl From<Rule> for Encoded {
             Rule::Signal => simple(rule_kind::SIGNAL),
             Rule::Absent => simple(rule_kind::ABSENT),
             Rule::FramePointer => simple(rule_kind::FRAME_POINTER),
+            Rule::OtherStack => simple(rule_kind::OTHER_STACK),
             Rule::Frame(frame) => encode(frame).unwrap_or_else(|| simple(rule_kind::UNKNOWN)),
         }
     }

@@ -20,11 +20,13 @@
 mod cfi;
 pub mod compile;
 mod encode;
-mod pieces;
+mod go;
 pub mod rule;
 pub mod rules;
+mod source;
 pub mod span;
 pub mod step;
+mod x86;
 
 pub use compile::{Output, Summary, compile};
 pub use rule::{Cfa, Frame, Register, Rule, SavedFp, SavedRa};

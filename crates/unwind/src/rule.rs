@@ -61,6 +61,8 @@ pub enum Rule {
     Signal,
     /// The classic frame: the saved frame pointer and the return address lie where the frame pointer points.
     FramePointer,
+    /// The same, on another stack: the code has moved the stack pointer elsewhere, and its frame is where it was before.
+    OtherStack,
     /// A frame as its table describes it.
     Frame(Frame),
 }

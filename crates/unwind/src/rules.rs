@@ -95,6 +95,7 @@ impl Rules {
             Rule::Signal => 3,
             Rule::FramePointer => 4,
             Rule::Absent => 5,
+            Rule::OtherStack => 6,
         };
         (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (RECENT - 1)
     }

@@ -64,7 +64,7 @@ impl Registers {
                 }
                 caller.pc = word(context.wrapping_add(16 * 8))?;
             }
-            Rule::FramePointer => {
+            Rule::FramePointer | Rule::OtherStack => {
                 let fp = based(Register::RBP, 0)?;
                 caller.set(Register::RBP, Some(word(fp)?));
                 caller.set(Register::RSP, Some(fp.wrapping_add(16)));

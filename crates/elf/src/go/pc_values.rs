@@ -4,20 +4,48 @@
 ///
 /// `bytes` begins at the function's table and may go on after it. `None` when the table ends before, or has no end here.
 pub(super) fn value_at(bytes: &[u8], quantum: u32, distance: u64) -> Option<i32> {
-    let mut rest = bytes;
-    let (mut value, mut pc, mut first) = (-1_i32, 0_u64, true);
-    loop {
-        let difference = varint(&mut rest)?;
-        if difference == 0 && !first {
+    Steps::new(bytes, quantum).find(|(end, _)| distance < *end).map(|(_, value)| value)
+}
+
+/// The values in order, each with the distance from the function's entry at which it ends.
+pub(super) struct Steps<'b> {
+    rest: &'b [u8],
+    quantum: u32,
+    value: i32,
+    distance: u64,
+    first: bool,
+    ended: bool,
+}
+
+impl<'b> Steps<'b> {
+    /// Of the bytes that begin with a function's table.
+    pub(super) fn new(bytes: &'b [u8], quantum: u32) -> Self {
+        Self { rest: bytes, quantum, value: -1, distance: 0, first: true, ended: false }
+    }
+
+    /// Whether the table came to its end, and not the bytes.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+}
+
+impl Iterator for Steps<'_> {
+    type Item = (u64, i32);
+
+    fn next(&mut self) -> Option<(u64, i32)> {
+        if self.ended {
             return None;
         }
-        first = false;
-        let signed = (difference >> 1).cast_signed() ^ -((difference & 1).cast_signed());
-        value = value.wrapping_add(signed);
-        pc += u64::from(varint(&mut rest)?) * u64::from(quantum);
-        if distance < pc {
-            return Some(value);
+        let difference = varint(&mut self.rest)?;
+        if difference == 0 && !self.first {
+            self.ended = true;
+            return None;
         }
+        self.first = false;
+        let signed = (difference >> 1).cast_signed() ^ -((difference & 1).cast_signed());
+        self.value = self.value.wrapping_add(signed);
+        self.distance += u64::from(varint(&mut self.rest)?) * u64::from(self.quantum);
+        Some((self.distance, self.value))
     }
 }
 

@@ -204,7 +204,9 @@ impl Pclntab {
             return None;
         }
         let (start, end, offset) = self.search(reader, pc)?;
-        let record = FunctionRecord::read(self, reader, offset)?;
+        let at = self.record_at(offset)?;
+        let bytes = array::<RECORD_BYTES>(reader, self.at(at)?)?;
+        let record = FunctionRecord::parse(self, at, &bytes)?;
         let name = self.string(reader, self.header.names, record.name)?;
         let distance = pc.0.checked_sub(start.0)?;
         let inlined = self.is_inlined(reader, &record, distance);
@@ -225,6 +227,53 @@ impl Pclntab {
         let bytes = bytes.get_mut(..field as usize)?;
         (reader.read_at(at, bytes).ok()? == bytes.len())
             .then(|| self.absolute(self.header.search_class().address(bytes, 0, 0)))
+    }
+
+    /// Where the table is in the file, and how long what holds it goes on.
+    pub(super) fn extent(&self) -> (u64, u64) {
+        (self.place.start, self.place.end.saturating_sub(self.place.start))
+    }
+
+    /// Where a record of the search table is, in the table.
+    pub(super) fn search_at(&self, index: u32) -> Option<u64> {
+        self.header.search.checked_add(2 * self.header.field() * u64::from(index))
+    }
+
+    /// How many bytes a record of the search table has, with the start of the next.
+    pub(super) fn search_bytes(&self) -> usize {
+        3 * self.header.field() as usize
+    }
+
+    /// Where a function begins, the place of its record among those, and where the next begins.
+    pub(super) fn search_record(&self, bytes: &[u8]) -> Option<(Svma, u64, Svma)> {
+        let field = self.header.field() as usize;
+        let value = |at: usize| Some(self.header.search_class().address(bytes.get(at..at + field)?, 0, 0));
+        Some((self.absolute(value(0)?), value(field)?, self.absolute(value(2 * field)?)))
+    }
+
+    /// Where a function's record is, in the table.
+    pub(super) fn record_at(&self, offset: u64) -> Option<u64> {
+        self.header.functions.checked_add(offset)
+    }
+
+    /// Where values begin, in the table.
+    pub(super) fn value_table(&self, offset: u32) -> Option<u64> {
+        self.header.pc_tables.checked_add(offset.into())
+    }
+
+    /// What one step of a pc in the values stands for, in bytes.
+    pub(super) fn quantum(&self) -> u32 {
+        self.header.quantum.into()
+    }
+
+    /// The name that a record has.
+    pub(super) fn name_at(&self, reader: &impl ReadAt, name: u32) -> Option<String> {
+        self.string(reader, self.header.names, name)
+    }
+
+    /// The file of the first byte of a function.
+    pub(super) fn first_file(&self, reader: &impl ReadAt, record: &FunctionRecord) -> Option<String> {
+        self.file(reader, record, self.value(reader, record.files, 0)?)
     }
 
     fn absolute(&self, pc: u64) -> Svma {
@@ -315,38 +364,48 @@ impl Pclntab {
     }
 }
 
+/// The bytes of a record that are read: without its lists, except that of the oldest formats their beginning is read too.
+pub(super) const RECORD_BYTES: usize = 44;
+
 /// What we use of a `_func`: fields of four bytes after the entry, whose size is that of the search table's fields.
-struct FunctionRecord {
-    name: u32,
-    files: u32,
+pub(super) struct FunctionRecord {
+    pub(super) name: u32,
+    /// How many bytes are on the stack.
+    pub(super) stack: u32,
+    pub(super) files: u32,
     lines: u32,
-    unit: u32,
+    pub(super) unit: u32,
     pc_data_count: u32,
     pc_data_at: u64,
+    /// Since Go 1.17; before, no bits are set. Bit 0: has no caller; 1: moves the stack pointer elsewhere; 2, since 1.18:
+    /// assembly.
+    pub(super) flags: u8,
 }
 
 impl FunctionRecord {
-    fn read(table: &Pclntab, reader: &impl ReadAt, offset: u64) -> Option<Self> {
-        let at = table.at(table.header.functions)?.checked_add(offset)?;
-        if at >= table.place.end {
-            return None;
-        }
-        let bytes = array::<44>(reader, at)?;
+    /// The record whose bytes begin at `at` of the table.
+    pub(super) fn parse(table: &Pclntab, at: u64, bytes: &[u8]) -> Option<Self> {
         let entry = table.header.field() as usize;
-        let field = |number: usize| u32_at(&bytes, entry + 4 * (number - 1));
         // Behind these come the line of the function since 1.20, and four bytes of flags, before the list of tables.
         let fixed = match table.header.version {
             Version::Go1_2 => 7,
             Version::Go1_16 | Version::Go1_18 => 8,
             Version::Go1_20 => 9,
         };
+        let flags = entry + 4 * fixed;
+        if bytes.len() < flags + 4 {
+            return None;
+        }
+        let field = |number: usize| u32_at(bytes, entry + 4 * (number - 1));
         Some(Self {
             name: field(1),
+            stack: field(4),
             files: field(5),
             lines: field(6),
             pc_data_count: field(7),
-            unit: field(8),
-            pc_data_at: at + (entry + 4 * fixed + 4) as u64,
+            unit: if fixed > 7 { field(8) } else { 0 },
+            pc_data_at: table.at(at)?.checked_add(flags as u64 + 4)?,
+            flags: if fixed > 7 { bytes[flags + 1] } else { 0 },
         })
     }
 }

@@ -4,7 +4,7 @@ use elf::{ReadAt, Section};
 
 use super::bytes::Bytes;
 use super::entry::{RECORD, SearchTable};
-use crate::pieces::Pieces;
+use elf::pieces::Pieces;
 
 /// The positions of entries in their section, by address.
 pub(crate) enum Order<R> {

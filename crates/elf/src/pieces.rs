@@ -1,6 +1,6 @@
-//! A section in pieces that are read when needed.
+//! A part of a file in pieces that are read when needed.
 
-use elf::ReadAt;
+use crate::read::ReadAt;
 
 /// Bytes of a piece.
 const PIECE: u64 = 64 << 10;
@@ -8,7 +8,8 @@ const PIECE: u64 = 64 << 10;
 const KEPT: usize = 16;
 
 /// A part of a file, of which a megabyte at most is in memory.
-pub(crate) struct Pieces<R> {
+#[derive(Debug)]
+pub struct Pieces<R> {
     reader: R,
     offset: u64,
     size: u64,
@@ -20,13 +21,14 @@ pub(crate) struct Pieces<R> {
 }
 
 impl<R: ReadAt> Pieces<R> {
-    pub(crate) fn new(reader: R, offset: u64, size: u64) -> Self {
+    /// The part that begins at `offset` and has `size` bytes.
+    pub fn new(reader: R, offset: u64, size: u64) -> Self {
         Self { reader, offset, size, numbers: [u64::MAX; KEPT], pieces: vec![Vec::new(); KEPT], joined: Vec::new() }
     }
 
     /// The bytes at a position, as many as there are but at most `most`.
     #[inline]
-    pub(crate) fn bytes(&mut self, position: u64, most: usize) -> &[u8] {
+    pub fn bytes(&mut self, position: u64, most: usize) -> &[u8] {
         let end = position.saturating_add(most as u64).min(self.size);
         let first = position / PIECE;
         if position >= end {
