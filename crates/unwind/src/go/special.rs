@@ -33,8 +33,8 @@ impl Special {
             "sigreturn" | "sigreturn__sigaction" => Self::Signal,
             "sigtramp" | "cgoSigtramp" => Self::Handler,
             "mcall" | "morestack" | "switchToCrashStack0" => Self::Leaves,
-            "systemstack" | "asmcgocall" | "cgocallback" | "cgocallback_gofunc" | "nanotime1" | "nanotime"
-            | "walltime1" | "walltime" => Self::Moves,
+            "systemstack" | "asmcgocall" | "cgocallback" | "cgocallback_gofunc" | "gogo" | "sigfwd" | "callCgoMmap"
+            | "callCgoMunmap" | "callCgoSigaction" | "nanotime1" | "nanotime" | "walltime1" | "walltime" => Self::Moves,
             _ => Self::None,
         }
     }

@@ -33,7 +33,7 @@ impl Folder {
         fs::write(self.path("go.mod"), "module workload\n\ngo 1.21\n").unwrap();
         let output = self.path(name);
         let mut command = Command::new("go");
-        command.current_dir(self.0.path()).envs(environment.iter().copied()).env("GOFLAGS", "-buildvcs=false");
+        command.current_dir(self.0.path()).envs(environment.iter().copied());
         run(command.arg("build").args(arguments).arg("-o").arg(&output).arg("."));
         output
     }

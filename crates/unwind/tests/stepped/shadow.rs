@@ -33,8 +33,8 @@ impl Shadow {
     /// The stack pointer was moved by other means.
     pub(crate) fn moved(&mut self, from: u64, to: u64, stacks_are_small: bool) {
         let most = if stacks_are_small { 4096 } else { SAME_STACK };
-        if from < to && to - from < most {
-            let gone: Vec<u64> = self.0.range(from..to).map(|(at, _)| *at).collect();
+        if from.abs_diff(to) < most {
+            let gone: Vec<u64> = self.0.range(from.min(to)..from.max(to)).map(|(at, _)| *at).collect();
             gone.iter().for_each(|at| _ = self.0.remove(at));
         }
     }
