@@ -82,6 +82,19 @@ missing() {
     has_file bpf/libbpf.h || echo "libbpf-dev builds the floor that pyrope is measured against"
     [ -n "$(find /usr/lib/postgresql -name pgbench 2>/dev/null)" ] || echo "postgresql is half of a load"
     have setpriv || echo "util-linux runs the database as its user"
+    while read -r program package; do
+        have "$program" || echo "$package is a program whose stacks are looked at, or keeps one busy"
+    done <<PROGRAMS
+redis-server redis-server
+redis-benchmark redis-tools
+nginx nginx-light
+wrk wrk
+/usr/bin/python3 python3
+sqlite3 sqlite3
+openssl openssl
+x264 x264
+PROGRAMS
+    [ -d /usr/lib/debug/.build-id ] || echo "libc6-dbg names the functions of the C library"
 }
 
 # ---- how it is had ----

@@ -17,7 +17,19 @@ pub struct Answer {
 
 /// Sends a request with these header lines and this body; `None` if there is no answer.
 pub fn request(address: &str, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Option<Answer> {
-    let body = body.as_ref();
+    let (head, body) = exchange(address, method, path, headers, body.as_ref())?;
+    let status = head.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+}
+
+/// The same, for an answer that is not text; `None` if it has another status than 200.
+pub fn bytes(address: &str, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+    let (head, body) = exchange(address, method, path, headers, body.as_ref())?;
+    (head.split_whitespace().nth(1)? == "200").then_some(body)
+}
+
+/// The header lines of the answer, in lower case, and its body.
+fn exchange(address: &str, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Option<(String, Vec<u8>)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
@@ -31,12 +43,9 @@ pub fn request(address: &str, method: &str, path: &str, headers: &[&str], body: 
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let (head, body) = (String::from_utf8_lossy(&answer[..end]), &answer[end + 4..]);
-    let status = head.split_whitespace().nth(1)?.parse().ok()?;
-    let head = head.to_ascii_lowercase();
+    let (head, body) = (String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase(), &answer[end + 4..]);
     let body = if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_vec() };
-    let body = String::from_utf8_lossy(&body).into_owned();
-    Some(Answer { status, head, body })
+    Some((head, body))
 }
 
 /// GET without anything.

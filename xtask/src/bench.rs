@@ -9,6 +9,7 @@
 
 mod api;
 mod birth;
+mod complete;
 mod cpu;
 mod folders;
 mod kernel;
@@ -51,6 +52,12 @@ pub(crate) struct Arguments {
     /// Minutes with a hundred processes
     #[arg(long, default_value_t = 5)]
     resident: u64,
+    /// Seconds for which each real program is watched
+    #[arg(long, default_value_t = 45)]
+    watched: u64,
+    /// Real programs to watch; all, if none is named
+    #[arg(long = "program")]
+    programs: Vec<String>,
     /// Where the figures go, a JSON object a line; bench/results.jsonl in the target folder, if not given
     #[arg(long)]
     out: Option<PathBuf>,
@@ -77,6 +84,8 @@ enum Row {
     Query,
     /// The page in Chromium
     Page,
+    /// Real programs: whole stacks, and the functions that perf sees
+    Complete,
 }
 
 /// The arguments that rows look at.
@@ -86,6 +95,8 @@ struct Options {
     steady: Duration,
     compared: Duration,
     resident: Duration,
+    watched: Duration,
+    programs: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
@@ -96,6 +107,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         steady: Duration::from_secs(arguments.steady.max(1)),
         compared: Duration::from_secs(arguments.compared.max(1) * 60),
         resident: Duration::from_secs(arguments.resident.max(1) * 60),
+        watched: Duration::from_secs(arguments.watched.max(1)),
+        programs: arguments.programs.clone(),
     };
     let rows = if arguments.rows.is_empty() { Row::value_variants() } else { &arguments.rows };
     let mut results = Results::new();
@@ -111,6 +124,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             Row::Birth => birth::run,
             Row::Query => query::run,
             Row::Page => page::run,
+            Row::Complete => complete::run,
         };
         // The others may still have something to say.
         if let Err(error) = measure(&options, &folders, &mut results) {

@@ -97,6 +97,15 @@ pub(super) fn series(agent: &Agent, name: &str, label: &str) -> Vec<(String, f64
         .collect()
 }
 
+/// `end=share` in percent of all user walks, the frequent ones first.
+pub(super) fn walks(agent: &Agent) -> String {
+    let mut counts = series(agent, "pyrope_ebpf_walks_total", "end");
+    counts.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let all: f64 = counts.iter().map(|(_, count)| count).sum();
+    let shares = counts.iter().filter(|(_, count)| *count > 0.0);
+    shares.map(|(end, count)| format!("{end}={:.2}%", count / all * 100.0)).collect::<Vec<_>>().join(" ")
+}
+
 /// The account that the agent wrote when its session ended.
 #[derive(Debug)]
 pub(super) struct Account(String);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use e2e::Agent;
 
-use super::api::{Account, FlameGraph, RECENT_SECONDS, series};
+use super::api::{Account, FlameGraph, RECENT_SECONDS, walks};
 use super::load::{Kind, Load};
 use super::process::{Cpu, memory};
 use super::summary::Results;
@@ -53,13 +53,4 @@ fn kept(agent: &Agent) -> f64 {
         .map(|term| agent.metric(&format!("pyrope_ebpf_samples_{term}"), "").unwrap_or(0.0))
         .iter()
         .sum()
-}
-
-/// `end=share` in percent of all user walks, the frequent ones first.
-fn walks(agent: &Agent) -> String {
-    let mut counts = series(agent, "pyrope_ebpf_walks_total", "end");
-    counts.sort_by(|one, other| other.1.total_cmp(&one.1));
-    let all: f64 = counts.iter().map(|(_, count)| count).sum();
-    let shares = counts.iter().filter(|(_, count)| *count > 0.0);
-    shares.map(|(end, count)| format!("{end}={:.2}%", count / all * 100.0)).collect::<Vec<_>>().join(" ")
 }

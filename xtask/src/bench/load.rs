@@ -35,11 +35,14 @@ impl Kind {
     }
 }
 
-/// A running load.
+/// A running load. The order of the fields is the order in which it ends.
 pub(super) struct Load {
-    groups: Vec<Child>,
-    server: Option<Postgres>,
+    _groups: Vec<Group>,
+    _server: Option<Postgres>,
 }
+
+/// A process group that is killed when this drops.
+pub(super) struct Group(Child);
 
 impl Load {
     pub(super) fn start(kind: Kind, folders: &Folders) -> anyhow::Result<Self> {
@@ -51,7 +54,7 @@ impl Load {
                     command.args(["--depth", &depth.to_string(), "--seconds", ENDS_AFTER]);
                     group(&mut command)
                 };
-                Ok(Self { groups: vec![start()?, start()?], server: None })
+                Ok(Self { _groups: vec![start()?, start()?], _server: None })
             }
             Kind::Build => {
                 let tree = folders.tree()?;
@@ -61,38 +64,36 @@ impl Load {
                 make.current_dir(&tree).args([ENDS_AFTER, "sh", "-c", again]);
                 let make = group(&mut make)?;
                 let bench = server.bench()?;
-                Ok(Self { groups: vec![make, bench], server: Some(server) })
+                Ok(Self { _groups: vec![make, bench], _server: Some(server) })
             }
         }
     }
 }
 
-impl Drop for Load {
+impl Drop for Group {
     fn drop(&mut self) {
-        for child in &mut self.groups {
-            // It may have ended by itself.
-            _ = kill_process_group(Pid::from_child(child), Signal::KILL);
-            _ = child.wait();
-        }
-        self.server.take();
+        // It may have ended by itself.
+        _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
+        _ = self.0.wait();
     }
 }
 
 /// Starts a command as the head of a process group of its own.
-fn group(command: &mut Command) -> anyhow::Result<Child> {
+pub(super) fn group(command: &mut Command) -> anyhow::Result<Group> {
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))
+    let child = command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    Ok(Group(child))
 }
 
 /// A database server of our own, on a Unix socket in a folder of its own.
-struct Postgres {
-    server: Child,
+pub(super) struct Postgres {
+    server: Group,
     programs: PathBuf,
     socket: PathBuf,
 }
 
 impl Postgres {
-    fn start(folders: &Folders) -> anyhow::Result<Self> {
+    pub(super) fn start(folders: &Folders) -> anyhow::Result<Self> {
         let programs = programs()?;
         let socket = folders.scratch("postgres")?;
         let data = socket.join("data");
@@ -111,7 +112,7 @@ impl Postgres {
         bail!("the database server did not get ready within 10 s")
     }
 
-    fn bench(&self) -> anyhow::Result<Child> {
+    pub(super) fn bench(&self) -> anyhow::Result<Group> {
         group(self.client("pgbench").args(["-c", "2", "-T", ENDS_AFTER, "postgres"]))
     }
 
@@ -125,8 +126,8 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // INT asks the server to end its clients and itself; it may have ended already.
-        _ = kill_process(Pid::from_child(&self.server), Signal::INT);
-        _ = self.server.wait();
+        _ = kill_process(Pid::from_child(&self.server.0), Signal::INT);
+        _ = self.server.0.wait();
     }
 }
 
