@@ -65,6 +65,8 @@ missing() {
     have git || echo "git tells tidy which files are the repository's"
     have c++ || echo "g++ compiles the C++ workload"
     have bpftool || echo "bpftool says which programs the kernel holds and how long they ran"
+    have musl-gcc || echo "musl-tools builds a static workload"
+    have xz || echo "xz-utils compresses the names of a workload"
     have objcopy || echo "binutils takes the tests' programs apart"
     have go || echo "golang-go builds the Go peer and the Go workload"
     have node || echo "nodejs runs the page's tests"
@@ -87,7 +89,7 @@ missing() {
     done <<PROGRAMS
 redis-server redis-server
 redis-benchmark redis-tools
-nginx nginx-light
+nginx nginx
 wrk wrk
 /usr/bin/python3 python3
 sqlite3 sqlite3
