@@ -25,7 +25,7 @@ AS_ROOT := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E env PATH=$(
 export PYROPE_BIN PYROPE_WORKLOADS PYROPE_PEER
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui test-kernels bench workloads docs clean
+.PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui test-vm test-vm-ends bench workloads docs clean
 
 help: ## lists these lines
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -41,7 +41,7 @@ build: ## builds the release binary, target/release/pyrope
 
 test: ## installs what is missing and runs every check and test there is; uses root for the kernel's part
 	@tools/setup.sh test
-	@for step in lint test-unit test-conformance test-peer test-kernel test-e2e test-ui; do \
+	@for step in lint test-unit test-conformance test-peer test-kernel test-e2e test-ui test-vm-ends; do \
 	    echo "== $$step"; start=$$(date +%s); \
 	    $(MAKE) --no-print-directory $$step || exit 1; \
 	    echo "== $$step: $$(($$(date +%s) - start)) s"; \
@@ -79,8 +79,11 @@ test-ui: build workloads ## the page in Chromium
 	cd e2e/browser && npm ci --silent && npm run --silent check
 	tools/with-pyrope.sh npm --prefix e2e/browser test
 
-test-kernels: ## pyrope on other kernels, each in a virtual machine; not part of `make test`; ARGS names some, as in `make test-kernels ARGS="5.10 6.1"`
-	@tools/setup.sh kernels
+test-vm-ends: ## pyrope on the oldest and the newest kernel of `make test-vm`
+	@$(MAKE) --no-print-directory test-vm ARGS="5.10 7.2"
+
+test-vm: ## pyrope on Debian's kernels 5.10, 6.1, 6.12 and 7.2, each in a virtual machine; ARGS names some, as in `make test-vm ARGS="6.1 6.12-rt"`
+	@tools/setup.sh vm
 	@$(MAKE) --no-print-directory build workloads
 	$(CARGO) run --quiet --package xtask -- vm $(ARGS)
 

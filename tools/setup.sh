@@ -1,6 +1,6 @@
 #!/bin/sh
-# tools/setup.sh run|test|bench|kernels: installs what is missing to build and run pyrope, to test it, to measure it, or to try it
-# on other kernels.
+# tools/setup.sh run|test|vm|bench: installs what is missing to build and run pyrope, to test it, to try it on other kernels, or to
+# measure it.
 #
 # On Debian 12 or later and Ubuntu it asks apt, through sudo when not root, and says each package and what it is for. A newer Go
 # comes as a Go module, a newer Node.js as an npm package; both are found under target/tools/bin, which the Makefile puts
@@ -73,13 +73,11 @@ missing() {
     have npm || echo "npm fetches playwright-core for the page's tests"
     has_chromium || echo "chromium shows the page in tests"
     [ -d /usr/share/fonts/truetype ] || [ -d /usr/share/fonts/opentype ] || echo "fonts-dejavu-core is the page's type in tests"
-    if [ "$1" = kernels ]; then
-        have qemu-system-x86_64 || echo "qemu-system-x86 runs other kernels"
-        have busybox || echo "busybox-static is the shell beside pyrope on them"
-        have dpkg-deb || echo "dpkg takes their packages apart"
-        [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo "debian-archive-keyring says that their packages are Debian's"
-    fi
-    case $1 in test | kernels) return 0 ;; esac
+    have qemu-system-x86_64 || echo "qemu-system-x86 runs other kernels"
+    have busybox || echo "busybox-static is the shell beside pyrope on them"
+    have dpkg-deb || echo "dpkg takes their packages apart"
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo "debian-archive-keyring says that their packages are Debian's"
+    [ "$1" = bench ] || return 0
     have perf || echo "linux-perf is what pyrope is measured against"
     has_file bpf/libbpf.h || echo "libbpf-dev builds the floor that pyrope is measured against"
     [ -n "$(find /usr/lib/postgresql -name pgbench 2>/dev/null)" ] || echo "postgresql is half of a load"
@@ -185,7 +183,7 @@ newer_node() {
 # ---- the whole ----
 
 what=${1:-}
-case $what in run | test | bench | kernels) ;; *) die "usage: tools/setup.sh run|test|bench|kernels [--list]" ;; esac
+case $what in run | test | vm | bench) ;; *) die "usage: tools/setup.sh run|test|vm|bench [--list]" ;; esac
 [ "$(uname -s)" = Linux ] || die "pyrope runs on Linux only."
 
 if [ "${2:-}" = --list ]; then

@@ -19,6 +19,8 @@ pub(super) struct Answers {
     pub(super) log: Vec<String>,
     /// Lines of the kernel's own log, since pyrope began, that tell of a fault in the kernel
     pub(super) complaints: Vec<String>,
+    /// How many BPF programs, maps and links the kernel held before pyrope, while it ran, and after it, by these words
+    pub(super) objects: BTreeMap<String, String>,
     /// The status with which pyrope left
     pub(super) exit: Option<i32>,
     /// Whether it came to the end
@@ -45,6 +47,10 @@ impl Answers {
                 }
                 "log" => answers.log.push(rest.to_owned()),
                 "complaint" => answers.complaints.push(rest.to_owned()),
+                "objects" => {
+                    let (when, counts) = rest.split_once(' ').unwrap_or((rest, ""));
+                    answers.objects.insert(when.to_owned(), counts.to_owned());
+                }
                 "exit" => answers.exit = rest.parse().ok(),
                 "end" => answers.ended = true,
                 _ => {}

@@ -36,7 +36,7 @@ impl Machine<'_> {
             .arg(self.initrd)
             .stdin(Stdio::null())
             .spawn()
-            .context("cannot run qemu-system-x86_64: run tools/setup.sh kernels")?;
+            .context("cannot run qemu-system-x86_64: run tools/setup.sh vm")?;
         let deadline = Instant::now() + timeout;
         while machine.try_wait()?.is_none() {
             if Instant::now() > deadline {

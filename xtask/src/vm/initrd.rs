@@ -27,7 +27,7 @@ pub(super) fn make() -> anyhow::Result<Vec<u8>> {
         (PathBuf::from("bin/busybox"), which("busybox")?),
         (PathBuf::from("bin/pyrope"), e2e::built("PYROPE_BIN", "release/pyrope")),
     ];
-    for name in PROGRAMS.iter().chain(&["libplugin.so"]) {
+    for name in PROGRAMS.iter().chain(&["libplugin.so", "bpf-objects"]) {
         programs.push((Path::new("programs").join(name), e2e::workload::path(name)));
     }
     let mut libraries = BTreeSet::new();
@@ -49,7 +49,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn which(program: &str) -> anyhow::Result<PathBuf> {
     let found = kernels::output(Command::new("sh").args(["-c", &format!("command -v {program}")]));
-    let found = found.with_context(|| format!("{program} is not installed: run tools/setup.sh kernels"))?;
+    let found = found.with_context(|| format!("{program} is not installed: run tools/setup.sh vm"))?;
     Ok(PathBuf::from(found.trim_end()))
 }
 

@@ -18,6 +18,10 @@ const USUAL_FLAVOUR: &str = "cloud";
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const SOURCES: &str = "/etc/apt/sources.list.d/debian.sources";
+/// Where this system names no mirror, as Ubuntu's does not.
+const USUAL_MIRROR: &str = "http://deb.debian.org/debian";
+/// Where releases go that mirrors no longer have.
+const ARCHIVE: &str = "http://archive.debian.org/debian";
 
 /// What a person names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,13 +80,25 @@ pub(super) fn image(kernel: &Kernel, folder: &Path) -> anyhow::Result<PathBuf> {
             names.join(", ")
         )
     })?;
+    let sources = fs::read_to_string(SOURCES).unwrap_or_default();
+    let mirror = std::env::var("DEBIAN_MIRROR").ok().or_else(|| mirror(&sources));
     let apt = Apt::new(release, folder)?;
-    apt.run("apt-get", &["update"])?;
-    let names = apt.run("apt-cache", &["pkgnames", "linux-"])?;
-    let package = newest(&names, flavour).with_context(|| format!("{release} has no {flavour} kernel"))?;
+    let mut package = None;
+    for mirror in [mirror.as_deref().unwrap_or(USUAL_MIRROR), ARCHIVE] {
+        apt.ask(mirror, release)?;
+        // It fails only when it has none of the lists; then there is no name.
+        let updated = apt.run("apt-get", &["update"]);
+        package = newest(&apt.run("apt-cache", &["pkgnames", "linux-"])?, flavour).map(str::to_owned);
+        match (&package, updated) {
+            (Some(_), _) => break,
+            (None, Ok(_)) => println!("{kernel}: {mirror} has no {flavour} kernel of {release}"),
+            (None, Err(error)) => println!("{kernel}: {error:#}"),
+        }
+    }
+    let package = package.with_context(|| format!("there is no {flavour} kernel of {release} to fetch"))?;
     println!("{kernel}: fetches {package} of Debian's {release}");
-    apt.run("apt-get", &["download", package])?;
-    let archive = only_file(&apt.folder, |name| name.starts_with(package) && name.ends_with(".deb"))?;
+    apt.run("apt-get", &["download", &package])?;
+    let archive = only_file(&apt.folder, |name| name.starts_with(&package) && name.ends_with(".deb"))?;
     let unpacked = apt.folder.join("unpacked");
     output(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&unpacked))?;
     fs::create_dir_all(folder.join(kernel.folder()))?;
@@ -134,13 +150,13 @@ impl Apt {
             fs::create_dir_all(folder.join(part)).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         fs::write(folder.join("status"), "")?;
-        let sources = fs::read_to_string(SOURCES).unwrap_or_default();
-        let mirror = std::env::var("DEBIAN_MIRROR").ok().or_else(|| mirror(&sources)).with_context(|| {
-            format!("{SOURCES} names no mirror: set DEBIAN_MIRROR to the address of one, or name the file of a kernel")
-        })?;
         ensure!(Path::new(KEYRING).exists(), "{KEYRING} is missing: install the package debian-archive-keyring");
-        fs::write(folder.join("sources.list"), format!("deb [signed-by={KEYRING}] {mirror} {release} main\n"))?;
         Ok(Self { folder })
+    }
+
+    fn ask(&self, mirror: &str, release: &str) -> anyhow::Result<()> {
+        let line = format!("deb [signed-by={KEYRING}] {mirror} {release} main\n");
+        fs::write(self.folder.join("sources.list"), line).context("cannot write sources.list")
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
@@ -154,6 +170,7 @@ impl Apt {
             ("Dir::Cache", path("cache")),
             ("Dir::Cache::archives", path("cache/archives")),
             ("APT::Sandbox::User", "root".to_owned()),
+            ("Acquire::Retries", "3".to_owned()),
         ];
         let mut command = Command::new(program);
         command.arg("-q").current_dir(&self.folder);
@@ -172,7 +189,7 @@ fn mirror(sources: &str) -> Option<String> {
 /// What a program prints; an error with its complaints when it fails.
 pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("cannot run {name}: run tools/setup.sh kernels"))?;
+    let output = command.output().with_context(|| format!("cannot run {name}: run tools/setup.sh vm"))?;
     ensure!(output.status.success(), "{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim_end());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
