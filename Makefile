@@ -25,7 +25,7 @@ AS_ROOT := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E env PATH=$(
 export PYROPE_BIN PYROPE_WORKLOADS PYROPE_PEER
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui test-vm test-vm-ends bench workloads docs clean
+.PHONY: help run build test lint format test-unit test-conformance test-peer test-kernel test-e2e test-ui test-vm test-vm-ends fuzz bench workloads docs clean
 
 help: ## lists these lines
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -86,6 +86,9 @@ test-vm: ## pyrope on Debian's kernels 5.10, 6.1, 6.12 and 7.2, each in a virtua
 	@tools/setup.sh vm
 	@$(MAKE) --no-print-directory build workloads
 	$(CARGO) run --quiet --package xtask -- vm $(ARGS)
+
+fuzz: ## damaged files to every reader of files for five minutes, from a new seed; ARGS names other seconds
+	PYROPE_FUZZ_SECONDS=$(or $(ARGS),300) $(CARGO) test $(CRATES) --test damage -- --nocapture
 
 bench: ## measures what pyrope costs, about an hour; ARGS names rows, as in `make bench ARGS="walk cpu"`; needs root and a quiet machine
 	@tools/setup.sh bench

@@ -171,27 +171,32 @@ fn take(functions: &mut BTreeMap<u64, Function>, counts: &mut Counts, start: u64
     }
     counts.taken += 1;
     let mut overlaps = false;
+    // What lies behind the last of those that the new one takes bytes of.
+    let mut rest = None;
     if let Some((&before, old)) = functions.range_mut(..start).next_back() {
         let old_end = before + u64::from(old.size);
         if old_end > start {
             overlaps = true;
-            let rest = Function { size: old_end.saturating_sub(end) as u32, ..*old };
+            rest = (old_end > end).then(|| Function { size: (old_end - end) as u32, ..*old });
             old.size = (start - before) as u32;
-            if rest.size > 0 {
-                functions.insert(end, rest);
-            }
         }
     }
     while let Some((&inside, &old)) = functions.range(start..end).next() {
         functions.remove(&inside);
         overlaps = true;
         let old_end = inside + u64::from(old.size);
-        if old_end > end {
-            functions.insert(end, Function { size: (old_end - end) as u32, ..old });
-        }
+        rest = (old_end > end).then(|| Function { size: (old_end - end) as u32, ..old });
     }
     counts.overlapping += u64::from(overlaps);
     functions.insert(start, function);
+    if let Some(rest) = rest {
+        // A function in two pieces is one more: without this, lines that cut ever more pieces would take all memory.
+        if functions.len() < MOST_FUNCTIONS {
+            functions.insert(end, rest);
+        } else {
+            counts.left_out += 1;
+        }
+    }
 }
 
 /// Start, size, and where in the line the name begins.
@@ -299,6 +304,18 @@ mod tests {
         }
         assert_eq!((turns, map.len()), (2, MOST_FUNCTIONS));
         assert_eq!(map.counts().left_out, 200_000);
+    }
+
+    #[test]
+    fn lines_that_cut_others_into_pieces_have_a_limit_too() {
+        let mut lines: String = (0..MOST_FUNCTIONS as u64 - 1).map(|n| format!("{:x} 100 f\n", n << 8)).collect();
+        lines.extend((0..MOST_FUNCTIONS as u64 - 1).map(|n| format!("{:x} 1 g\n", n << 8)));
+        let map = map(&lines);
+        assert_eq!(map.len(), MOST_FUNCTIONS);
+        check(&map, 0, Some(("g", 0)));
+        check(&map, 1, Some(("f", 0)));
+        check(&map, 0x100, Some(("g", 0x100)));
+        check(&map, 0x101, None);
     }
 
     proptest::proptest! {
