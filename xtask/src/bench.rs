@@ -15,9 +15,11 @@ mod folders;
 mod kernel;
 mod load;
 mod losses;
+mod oracle;
 mod page;
 mod perf;
 mod process;
+mod programs;
 mod query;
 mod resident;
 mod start;
@@ -86,6 +88,8 @@ enum Row {
     Page,
     /// Real programs: whole stacks, and the functions that perf sees
     Complete,
+    /// Real programs: our unwinding against that of the crate framehop, frame by frame
+    Oracle,
 }
 
 /// The arguments that rows look at.
@@ -97,6 +101,13 @@ struct Options {
     resident: Duration,
     watched: Duration,
     programs: Vec<String>,
+}
+
+impl Options {
+    /// Whether a real program is to be watched.
+    fn wants(&self, program: &str) -> bool {
+        self.programs.is_empty() || self.programs.iter().any(|name| name == program)
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
@@ -125,6 +136,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             Row::Query => query::run,
             Row::Page => page::run,
             Row::Complete => complete::run,
+            Row::Oracle => oracle::run,
         };
         // The others may still have something to say.
         if let Err(error) = measure(&options, &folders, &mut results) {

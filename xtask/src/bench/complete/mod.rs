@@ -2,7 +2,6 @@
 
 mod aliases;
 mod perf;
-mod programs;
 mod roots;
 mod seen;
 mod shares;
@@ -16,10 +15,10 @@ use e2e::{Agent, http};
 use rpc::querier::SelectMergeProfileRequest;
 
 use super::api::{PROFILE_TYPE, RECENT_SECONDS, now_ms, walks};
+use super::programs::{PROGRAMS, Program};
 use super::summary::Results;
 use super::{Folders, Options};
 use aliases::Aliases;
-use programs::{PROGRAMS, Program};
 use roots::End;
 use seen::Seen;
 
@@ -32,9 +31,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(options: &Options, folders: &Folders, results: &mut Results) -> anyhow::Result<()> {
     let (mut near, mut far, mut all) = (0, 0, 0);
-    let chosen =
-        |program: &&Program| options.programs.is_empty() || options.programs.iter().any(|name| name == program.name);
-    for program in PROGRAMS.iter().filter(chosen) {
+    for program in PROGRAMS.iter().filter(|program| options.wants(program.name)) {
         let compared = measure(program, options, folders, results).with_context(|| format!("with {}", program.name))?;
         near += compared.iter().filter(|one| one.near()).count();
         far += compared.iter().filter(|one| one.far()).count();

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::super::Folders;
-use super::super::load::{ENDS_AFTER, Group, Postgres, group};
+use super::Folders;
+use super::load::{ENDS_AFTER, Group, Postgres, group};
 
 /// A program, or a few that work together.
 pub(super) struct Program {
@@ -90,13 +90,13 @@ fn gcc(folders: &Folders) -> anyhow::Result<Running> {
 
 fn python(folders: &Folders) -> anyhow::Result<Running> {
     let script = folders.scratch("python")?.join("load.py");
-    fs::write(&script, include_str!("../../../bench/programs/load.py"))?;
+    fs::write(&script, include_str!("../../bench/programs/load.py"))?;
     Ok(Running::of(vec![group(Command::new("timeout").args([ENDS_AFTER, "/usr/bin/python3"]).arg(script))?]))
 }
 
 fn sqlite(folders: &Folders) -> anyhow::Result<Running> {
     let folder = folders.scratch("sqlite")?;
-    fs::write(folder.join("load.sql"), include_str!("../../../bench/programs/load.sql").repeat(20))?;
+    fs::write(folder.join("load.sql"), include_str!("../../bench/programs/load.sql").repeat(20))?;
     let mut shell = again("sqlite3 :memory: <load.sql");
     shell.current_dir(&folder);
     Ok(Running::of(vec![group(&mut shell)?]))
