@@ -16,12 +16,14 @@ pub mod http;
 pub mod labels;
 pub mod peer;
 pub mod wait;
+pub mod watch;
 pub mod workload;
 
 use std::path::{Path, PathBuf};
 
 pub use agent::Agent;
 pub use peer::Peer;
+pub use watch::Watch;
 pub use workload::Workload;
 
 /// The repository's root.

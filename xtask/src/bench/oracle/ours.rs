@@ -131,7 +131,7 @@ fn step(registers: &Registers, exact: bool, rule: Rule, described: bool, stack: 
         return Err(End::Zero);
     }
     let (Some(above), Some(sp)) = (caller.get(Register::RSP), known(Register::RSP)) else { return Err(End::Backwards) };
-    if rule != Rule::Signal && (above < sp || (above == sp && !exact)) {
+    if !matches!(rule, Rule::Signal | Rule::OtherStack) && (above < sp || (above == sp && !exact)) {
         return Err(End::Backwards);
     }
     Ok(caller)
@@ -141,6 +141,8 @@ fn step(registers: &Registers, exact: bool, rule: Rule, described: bool, stack: 
 pub(super) fn kind(rule: Rule) -> &'static str {
     match rule {
         Rule::Unknown => "no rule",
+        Rule::Absent => "no room for rules",
+        Rule::OtherStack => "another stack",
         Rule::Outermost => "outermost",
         Rule::Signal => "signal",
         Rule::FramePointer => "frame pointer",
