@@ -84,7 +84,9 @@ fn a_program_that_was_deleted_from_an_overlay_is_named() {
     command.args(["--mount", "sh", "-c", script]).arg(path("c-recurse"));
     let workload = Workload::start_command(command);
     let program = format!("/proc/{}/exe", workload.pid());
-    until("it is deleted", 10, || fs::read_link(&program).unwrap().to_string_lossy().ends_with("(deleted)").then_some(()));
+    until("it is deleted", 10, || {
+        fs::read_link(&program).unwrap().to_string_lossy().ends_with("(deleted)").then_some(())
+    });
     let share = scene.share("c-recurse-laid", &["main", "descend", "descend"]);
     assert!(share >= 0.7, "named in {:.0} %", share * 100.0);
     scene.end();

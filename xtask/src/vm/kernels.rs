@@ -18,10 +18,6 @@ const USUAL_FLAVOUR: &str = "cloud";
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const SOURCES: &str = "/etc/apt/sources.list.d/debian.sources";
-/// Where this system names no mirror, as Ubuntu's does not.
-const USUAL_MIRROR: &str = "http://deb.debian.org/debian";
-/// Where releases go that mirrors no longer have.
-const ARCHIVE: &str = "http://archive.debian.org/debian";
 
 /// What a person names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,10 +77,12 @@ pub(super) fn image(kernel: &Kernel, folder: &Path) -> anyhow::Result<PathBuf> {
         )
     })?;
     let sources = fs::read_to_string(SOURCES).unwrap_or_default();
-    let mirror = std::env::var("DEBIAN_MIRROR").ok().or_else(|| mirror(&sources));
+    let mirrors = std::env::var("DEBIAN_MIRROR").ok().or_else(|| mirror(&sources)).with_context(|| {
+        format!("{SOURCES} names no mirror: set DEBIAN_MIRROR to the addresses of some, or name the file of a kernel")
+    })?;
     let apt = Apt::new(release, folder)?;
     let mut package = None;
-    for mirror in [mirror.as_deref().unwrap_or(USUAL_MIRROR), ARCHIVE] {
+    for mirror in mirrors.split_whitespace() {
         apt.ask(mirror, release)?;
         // It fails only when it has none of the lists; then there is no name.
         let updated = apt.run("apt-get", &["update"]);
@@ -95,7 +93,7 @@ pub(super) fn image(kernel: &Kernel, folder: &Path) -> anyhow::Result<PathBuf> {
             (None, Err(error)) => println!("{kernel}: {error:#}"),
         }
     }
-    let package = package.with_context(|| format!("there is no {flavour} kernel of {release} to fetch"))?;
+    let package = package.with_context(|| format!("there is no {flavour} kernel of {release}: set DEBIAN_MIRROR to an archive that has it"))?;
     println!("{kernel}: fetches {package} of Debian's {release}");
     apt.run("apt-get", &["download", &package])?;
     let archive = only_file(&apt.folder, |name| name.starts_with(&package) && name.ends_with(".deb"))?;

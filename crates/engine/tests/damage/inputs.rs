@@ -126,7 +126,10 @@ pub(crate) fn all() -> Vec<Input> {
 /// The C library that this very program runs on.
 fn libc() -> String {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    maps.lines().find_map(|line| Some(&line[line.find('/').filter(|_| line.contains("/libc.so"))?..])).unwrap().to_owned()
+    maps.lines()
+        .find_map(|line| Some(&line[line.find('/').filter(|_| line.contains("/libc.so"))?..]))
+        .unwrap()
+        .to_owned()
 }
 
 fn perf_map() -> Vec<u8> {
@@ -141,14 +144,21 @@ fn kallsyms() -> Vec<u8> {
     let mut text = String::new();
     for n in 0..300_u64 {
         let module = if n % 3 == 0 { "\t[module]" } else { "" };
-        writeln!(text, "{:016x} {} name_{n}{module}", 0xffff_ffff_8100_0000 + n * 64, ["T", "t", "d", "W"][n as usize % 4]).unwrap();
+        writeln!(
+            text,
+            "{:016x} {} name_{n}{module}",
+            0xffff_ffff_8100_0000 + n * 64,
+            ["T", "t", "d", "W"][n as usize % 4]
+        )
+        .unwrap();
     }
     text.into_bytes()
 }
 
 fn cgroup() -> Vec<u8> {
     let id = "0123456789abcdef".repeat(4);
-    format!("12:cpu,cpuacct:/system.slice/docker-{id}.scope\n0::/kubepods.slice/pod1/cri-containerd-{id}.scope\n").into_bytes()
+    format!("12:cpu,cpuacct:/system.slice/docker-{id}.scope\n0::/kubepods.slice/pod1/cri-containerd-{id}.scope\n")
+        .into_bytes()
 }
 
 const NAMES: &str = "_ZNK4shop5stock6BasketImLm3EE5totalIZNS_8checkoutERKS2_mEUlmE_EEmRKT_RKm\n\
@@ -186,7 +196,8 @@ fn places(bytes: &[u8]) -> Vec<Range<usize>> {
     let list = |at: usize, count: usize, size: usize| word(at)..word(at) + half(count) * size;
     let headers = [0..64, list(32, 56, 56), list(40, 60, 64)];
     let elf = Elf::parse(bytes).unwrap().0;
-    let read = |section: &&elf::Section| section.has_bytes() && section.size > 0 && !NOT_READ.contains(&section.name.as_ref());
+    let read =
+        |section: &&elf::Section| section.has_bytes() && section.size > 0 && !NOT_READ.contains(&section.name.as_ref());
     let sections = elf.sections().iter().filter(read);
     headers.into_iter().chain(sections.map(|s| s.offset.0 as usize..(s.offset.0 + s.size) as usize)).collect()
 }

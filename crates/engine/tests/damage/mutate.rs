@@ -43,7 +43,8 @@ pub(crate) fn damage(whole: &[u8], places: &[Range<usize>], chance: &mut Chance)
             continue;
         }
         if chance.one_in(12) {
-            let end = if chance.one_in(2) { chance.below(bytes.len()) } else { place.start + chance.below(place.len()) };
+            let end =
+                if chance.one_in(2) { chance.below(bytes.len()) } else { place.start + chance.below(place.len()) };
             bytes.truncate(end);
         } else {
             damage_once(&mut bytes, &place, chance);
