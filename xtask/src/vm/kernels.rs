@@ -93,7 +93,9 @@ pub(super) fn image(kernel: &Kernel, folder: &Path) -> anyhow::Result<PathBuf> {
             (None, Err(error)) => println!("{kernel}: {error:#}"),
         }
     }
-    let package = package.with_context(|| format!("there is no {flavour} kernel of {release}: set DEBIAN_MIRROR to an archive that has it"))?;
+    let package = package.with_context(|| {
+        format!("there is no {flavour} kernel of {release}: set DEBIAN_MIRROR to an archive that has it")
+    })?;
     println!("{kernel}: fetches {package} of Debian's {release}");
     apt.run("apt-get", &["download", &package])?;
     let archive = only_file(&apt.folder, |name| name.starts_with(&package) && name.ends_with(".deb"))?;
