@@ -71,15 +71,6 @@ impl<'b> Steps<'b> {
         let decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
         Self { decoder, instruction: Instruction::default() }
     }
-
-    /// Goes on with the instruction so many bytes into the code.
-    pub(crate) fn seek(&mut self, position: usize, address: u64) {
-        // A position past the end is refused, and the next instruction is none.
-        let end = self.decoder.max_position();
-        if self.decoder.set_position(position.min(end)).is_ok() {
-            self.decoder.set_ip(address);
-        }
-    }
 }
 
 impl Iterator for Steps<'_> {

@@ -10,7 +10,6 @@
 //! `PYROPE_FUZZ_SECONDS` says for how long, `PYROPE_FUZZ_SEED` where a run began that is to be repeated.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(clippy::print_stdout, reason = "a run of minutes says how far it is")]
 
 mod heap;
 mod image;

@@ -18,15 +18,6 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// Compiles C with the arguments given, and `-o` the name.
-    pub(crate) fn c(&self, compiler: &str, source: &str, arguments: &[&str], name: &str) -> PathBuf {
-        fs::write(self.path("source.c"), source).unwrap();
-        let output = self.path(name);
-        let mut command = Command::new(compiler);
-        run(command.arg(self.path("source.c")).args(arguments).arg("-o").arg(&output));
-        output
-    }
-
     /// Builds a Go program of one file.
     pub(crate) fn go(&self, source: &str, arguments: &[&str], environment: &[(&str, &str)], name: &str) -> PathBuf {
         fs::write(self.path("main.go"), source).unwrap();

@@ -73,10 +73,10 @@ impl Image {
     }
 
     /// `.eh_frame` and `.eh_frame_hdr`, each with its address.
-    pub(super) fn exceptions(&self) -> Option<((u64, &[u8]), (u64, &[u8]))> {
+    pub(super) fn exceptions(&self) -> Option<[(u64, &[u8]); 2]> {
         let [_, section, header, _] = &self.sections;
         let address = |name| self.elf.section(name).map(|section| section.address.0);
-        Some(((address(".eh_frame")?, section.as_ref()?), (address(".eh_frame_hdr")?, header.as_ref()?)))
+        Some([(address(".eh_frame")?, section.as_ref()?), (address(".eh_frame_hdr")?, header.as_ref()?)])
     }
 
     /// Its sections.

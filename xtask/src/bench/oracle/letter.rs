@@ -71,7 +71,7 @@ pub(super) fn walk(sample: &Sample<'_>, space: &Space, images: &mut Images) -> W
 
 /// The caller by the table of an image, of code at this address of the image.
 fn caller(frame: &Frame, image: &Image, address: u64, sample: &Sample<'_>) -> Result<Frame, End> {
-    let (section, header) = image.exceptions().ok_or(End::NoTable)?;
+    let [section, header] = image.exceptions().ok_or(End::NoTable)?;
     let bases = BaseAddresses::default().set_eh_frame(section.0).set_eh_frame_hdr(header.0);
     let eh_frame = EhFrame::new(section.1, LittleEndian);
     let parsed = EhFrameHdr::new(header.1, LittleEndian).parse(&bases, 8).map_err(|_| End::NoTable)?;
