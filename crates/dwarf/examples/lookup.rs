@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use elf::Elf;
 use elf::debug_link::AlternateLink;
-use pyrope_dwarf::{Dwarf, Files};
+use pyrope_dwarf::{Dwarf, Files, Index};
 
 struct Alone;
 
@@ -33,11 +33,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let elf = Elf::parse(Arc::new(File::open(path)?))?.0;
     let dwarf = Dwarf::open(&elf, &elf, &Alone)?.ok_or("the file has no DWARF")?;
-    writeln!(out, "index: {:?}, {} bytes", started.elapsed(), dwarf.heap_bytes())?;
+    let index = Index::new(dwarf.index()).ok_or("the index is none")?;
+    writeln!(out, "index: {:?}, {} bytes", started.elapsed(), index.bytes().len())?;
     for address in arguments {
         let address = u64::from_str_radix(&address, 16)?;
         let started = Instant::now();
-        let table = dwarf.unit(address).and_then(|unit| dwarf.table(unit, &Alone));
+        let table = index.unit(address).and_then(|unit| dwarf.table(unit, &Alone));
         let Some(table) = table else { continue };
         writeln!(out, "{address:#x}: table of {} bytes in {:?}", table.bytes().len(), started.elapsed())?;
         for place in table.lookup(address) {

@@ -6,9 +6,10 @@ use std::io;
 use elf::debug_link::AlternateLink;
 use elf::{Elf, ReadAt};
 
-use crate::flatten::{NOTHING, Stretch, flatten};
+use crate::flatten::flatten;
 use crate::functions::Functions;
 use crate::head::{Head, Kind};
+use crate::index::{self, UnitId};
 use crate::lines::Lines;
 use crate::names::Names;
 use crate::ranges::Range;
@@ -28,24 +29,17 @@ pub trait Files<R> {
     fn alternate(&self, link: &AlternateLink) -> Option<R>;
 }
 
-/// A unit of a file.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct UnitId(u32);
-
 /// The DWARF of one file.
 #[derive(Debug)]
 pub struct Dwarf<R> {
     main: Source<R>,
     alternate: Option<Source<R>>,
-    units: Vec<Head>,
-    /// The code of each unit.
-    stretches: Vec<Stretch>,
     /// All code of the file.
     code: Range,
 }
 
 impl<R: ReadAt + Clone> Dwarf<R> {
-    /// Finds out which unit has which code; nothing where the file has no DWARF. `code` is the file whose code is meant, `elf` the
+    /// Finds the sections; nothing where the file has no DWARF. `code` is the file whose code is meant, `elf` the
     /// one with the DWARF: the same, or one with what was stripped from it.
     pub fn open<C>(code: &Elf<C>, elf: &Elf<R>, files: &impl Files<R>) -> io::Result<Option<Self>> {
         let main = Source::of(elf, "", &|| files.scratch())?;
@@ -59,39 +53,32 @@ impl<R: ReadAt + Clone> Dwarf<R> {
         let segments = code.segments().iter().filter(|segment| segment.is_code());
         let start = segments.clone().map(|segment| segment.address.0).min().unwrap_or(0);
         let end = segments.map(|segment| segment.address.0.saturating_add(segment.memory_size)).max().unwrap_or(0);
-        let mut dwarf = Self { main, alternate, units: Vec::new(), stretches: Vec::new(), code: Range { start, end } };
-        dwarf.index();
-        Ok((!dwarf.units.is_empty()).then_some(dwarf))
+        Ok(Some(Self { main, alternate, code: Range { start, end } }))
     }
 
-    fn index(&mut self) {
-        let mut ranges = Vec::new();
+    /// Finds out which unit has which code, for [`Index`](crate::Index).
+    pub fn index(&self) -> Vec<u8> {
+        let (mut units, mut ranges) = (Vec::new(), Vec::new());
         for head in Head::all(&self.main.sections.info) {
             if !matches!(head.kind, Kind::Compile | Kind::Skeleton(_)) {
                 continue;
             }
             let Some((_, root)) = Unit::open(&self.main, self.alternate.as_ref(), head) else { continue };
-            let unit = self.units.len() as u32;
+            let unit = units.len() as u32;
             let there = |range: &Range| range.start >= self.code.start && range.end <= self.code.end;
             let before = ranges.len();
             ranges.extend(root.ranges.into_iter().filter(there).map(|range| (range, unit)));
             if ranges.len() > before {
-                self.units.push(head);
+                units.push(head.offset);
             }
         }
-        self.stretches = flatten(ranges);
-        self.stretches.shrink_to_fit();
-    }
-
-    /// The unit that has an address as the file states it.
-    pub fn unit(&self, address: u64) -> Option<UnitId> {
-        let index = self.stretches.partition_point(|stretch| stretch.start <= address).checked_sub(1)?;
-        Some(self.stretches[index].node).filter(|&unit| unit != NOTHING).map(UnitId)
+        index::write(&flatten(ranges), &units)
     }
 
     /// Reads a unit.
     pub fn table(&self, unit: UnitId, files: &impl Files<R>) -> Option<Table<Vec<u8>>> {
-        let (unit, root) = Unit::open(&self.main, self.alternate.as_ref(), *self.units.get(unit.0 as usize)?)?;
+        let head = Head::read(&self.main.sections.info, unit.0)?;
+        let (unit, root) = Unit::open(&self.main, self.alternate.as_ref(), head)?;
         let folder = root.folder.as_deref().unwrap_or_default();
         let lines = root.lines.and_then(|offset| Lines::read(&unit, offset, folder, self.code)).unwrap_or_default();
         let beside = split(&root, files);
@@ -102,11 +89,6 @@ impl<R: ReadAt + Clone> Dwarf<R> {
         });
         let bytes = build(other.as_ref().unwrap_or(&unit), &lines, self.code);
         Table::new(bytes)
-    }
-
-    /// What it takes of the heap.
-    pub fn heap_bytes(&self) -> usize {
-        self.units.capacity() * size_of::<Head>() + self.stretches.capacity() * size_of::<Stretch>()
     }
 }
 

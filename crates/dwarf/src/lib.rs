@@ -1,9 +1,9 @@
 //! What the DWARF of a file says about its code: functions, inlined calls, files and lines.
 //!
 //! ```text
-//!  an ELF file ──Dwarf::open──▶ which unit has which code
-//!                    │ unit(address)
-//!                    ▼
+//!  an ELF file ──Dwarf::open──▶ Dwarf::index ──▶ Index: which unit has which code
+//!                    │                               │ unit(address)
+//!                    ▼                               ▼
 //!              Dwarf::table(unit) ──▶ Table: bytes to keep ──lookup(address)──▶ [Place { function, file, line }], innermost first
 //! ```
 //!
@@ -28,6 +28,7 @@ mod dwarf;
 mod flatten;
 mod functions;
 mod head;
+mod index;
 mod lines;
 mod names;
 mod ranges;
@@ -38,5 +39,6 @@ mod strings;
 mod table;
 mod unit;
 
-pub use dwarf::{Dwarf, Files, UnitId};
+pub use dwarf::{Dwarf, Files};
+pub use index::{Index, UnitId};
 pub use table::{Place, Table};

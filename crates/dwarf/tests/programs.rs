@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use elf::Elf;
 use elf::debug_link::AlternateLink;
-use pyrope_dwarf::{Dwarf, Files};
+use pyrope_dwarf::{Dwarf, Files, Index};
 
 struct Beside;
 
@@ -57,9 +57,10 @@ type Stack = Vec<(String, String)>;
 fn ours(program: &Path, addresses: &[u64]) -> Vec<Stack> {
     let elf = parse(program);
     let dwarf = Dwarf::open(&elf, &elf, &Beside).expect("it can be read").expect("the program has DWARF");
+    let index = Index::new(dwarf.index()).expect("it is an index");
     let mut tables = HashMap::new();
     let mut stack = |address: &u64| {
-        let unit = dwarf.unit(*address)?;
+        let unit = index.unit(*address)?;
         let table = tables.entry(unit).or_insert_with(|| dwarf.table(unit, &Beside)).as_ref()?;
         let places = table.lookup(*address);
         Some(places.iter().map(|place| (place.function.to_owned(), format!("{}:{}", place.file, place.line))).collect())
@@ -210,9 +211,10 @@ fn damaged_bytes_end_what_they_are_in_and_no_more() {
             }
             let elf = Elf::parse(Arc::new(bytes)).expect("it is an ELF file").0;
             let Ok(Some(dwarf)) = Dwarf::open(&elf, &elf, &Nothing) else { continue };
+            let index = Index::new(dwarf.index()).expect("it is an index");
             let mut tables = HashMap::new();
             for address in &addresses {
-                let Some(unit) = dwarf.unit(*address) else { continue };
+                let Some(unit) = index.unit(*address) else { continue };
                 let table = tables.entry(unit).or_insert_with(|| dwarf.table(unit, &Nothing));
                 let _ = table.as_ref().map(|table| table.lookup(*address));
             }

@@ -58,15 +58,23 @@ fn names(elf: &Elf<Arc<File>>, places: &mut BTreeMap<Svma, BTreeSet<String>>) {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::{Aliases, Selves};
+
+    const SOURCE: &str = "int b_one(void) { return 1; }
+        int a_two(void) __attribute__((alias(\"b_one\")));
+        int other(void) { return 2; }";
 
     #[test]
     fn names_of_one_place_are_one_function() {
-        // glibc has both at one place.
-        let libc = ["/lib/x86_64-linux-gnu/libc.so.6".to_owned()];
-        let selves =
-            Selves::from([("pthread_self".to_owned(), 3), ("thrd_current".to_owned(), 4), ("other".to_owned(), 5)]);
-        let joined = Aliases::of(&libc).join(&selves);
-        assert_eq!(joined, Selves::from([("pthread_self".to_owned(), 7), ("other".to_owned(), 5)]));
+        let folder = tempfile::tempdir().unwrap();
+        let (source, object) = (folder.path().join("a.c"), folder.path().join("a.so"));
+        std::fs::write(&source, SOURCE).unwrap();
+        let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&object, &source]).status().unwrap();
+        assert!(built.success());
+        let selves = Selves::from([("b_one".to_owned(), 3), ("a_two".to_owned(), 4), ("other".to_owned(), 5)]);
+        let joined = Aliases::of([&object.to_str().unwrap().to_owned()]).join(&selves);
+        assert_eq!(joined, Selves::from([("a_two".to_owned(), 7), ("other".to_owned(), 5)]));
     }
 }

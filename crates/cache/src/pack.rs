@@ -1,0 +1,224 @@
+//! One file: how it is written, and what is believed of it when it is read.
+//!
+//! All numbers are little-endian and of eight bytes. The head: the letters `pyrtable`, the version, the number of parts, the
+//! length of the file, the checksum of the directory. The directory: number, offset, length and checksum of each part, by number.
+//! Parts begin at multiples of eight.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::hash::Hasher as _;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use memmap2::{Mmap, UncheckedAdvice};
+use twox_hash::XxHash3_64;
+
+use crate::bytes::Bytes;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"pyrtable");
+/// Goes up with each change of what is in the files, also of what parts mean: older files are made anew.
+const VERSION: u64 = 1;
+const HEAD: usize = 40;
+const ENTRY: usize = 32;
+/// So many bytes are looked at before they are let go of again: what is looked at once is not to stay in memory.
+const STRIDE: usize = 256 << 10;
+/// What a part is taken to have in memory at most: lookups touch few places of a large one.
+const TOUCHED: usize = 256 << 10;
+
+/// Parts that this process has compared with their checksums: by their file's identity, and their numbers.
+pub(crate) type Checked = Rc<RefCell<HashSet<(u64, u64)>>>;
+/// So many of them are remembered.
+const MOST_CHECKED: usize = 1 << 16;
+
+/// A file that was written by [`Cache::put`](crate::Cache::put), mapped.
+#[derive(Debug)]
+pub struct Pack {
+    map: Arc<Mmap>,
+    parts: usize,
+    /// The checksum of the directory, which has those of the parts: no other file has it.
+    identity: u64,
+    checked: Checked,
+    /// Those parts whose bytes were looked at: nothing where they are damaged.
+    seen: RefCell<HashMap<u64, Option<Bytes>>>,
+}
+
+impl Pack {
+    /// Maps a file; nothing where it is none of ours, or not whole.
+    #[expect(unsafe_code, reason = "mapping a file is unsafe, for somebody may cut it")]
+    pub(crate) fn open(file: &File, checked: &Checked) -> io::Result<Option<Self>> {
+        // SAFETY: files are written once and renamed into a folder that no other user can write to (`Cache::open`), and nobody
+        // changes or cuts one after that. Removing one does no harm to who has it mapped.
+        let map = unsafe { Mmap::map(file)? };
+        let Some([magic, version, parts, length, checksum]) = map.get(..HEAD).and_then(numbers) else {
+            return Ok(None);
+        };
+        if magic != MAGIC || version != VERSION || length != map.len() as u64 {
+            return Ok(None);
+        }
+        let directory = usize::try_from(parts).ok().and_then(|parts| parts.checked_mul(ENTRY)?.checked_add(HEAD));
+        let whole = directory.and_then(|end| map.get(HEAD..end)).is_some_and(|bytes| hash(bytes) == checksum);
+        let pack = Self {
+            parts: parts as usize,
+            identity: checksum,
+            map: Arc::new(map),
+            checked: Rc::clone(checked),
+            seen: RefCell::default(),
+        };
+        Ok(whole.then_some(pack))
+    }
+
+    /// A part, if it is there and whole.
+    pub fn part(&self, number: u64) -> Option<Bytes> {
+        self.seen.borrow_mut().entry(number).or_insert_with(|| self.check(number)).clone()
+    }
+
+    fn check(&self, number: u64) -> Option<Bytes> {
+        let (mut low, mut high) = (0, self.parts);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.entry(middle)?[0] < number { low = middle + 1 } else { high = middle }
+        }
+        let [_, offset, length, checksum] = self.entry(low).filter(|entry| entry[0] == number)?;
+        let start = usize::try_from(offset).ok()?;
+        let range = start..start.checked_add(usize::try_from(length).ok()?)?;
+        self.map.get(range.clone())?;
+        let mut checked = self.checked.borrow_mut();
+        if !checked.contains(&(self.identity, number)) {
+            if self.hash(range.clone()) != checksum {
+                return None;
+            }
+            if checked.len() >= MOST_CHECKED {
+                checked.clear();
+            }
+            checked.insert((self.identity, number));
+        }
+        Some(Bytes::mapped(&self.map, range))
+    }
+
+    /// The checksum of bytes that are there.
+    fn hash(&self, range: Range<usize>) -> u64 {
+        if range.len() <= STRIDE {
+            return hash(&self.map[range]);
+        }
+        let mut hasher = XxHash3_64::new();
+        for start in range.clone().step_by(STRIDE) {
+            let stride = start..range.end.min(start + STRIDE);
+            hasher.write(&self.map[stride.clone()]);
+            self.let_go(stride);
+        }
+        hasher.finish()
+    }
+
+    #[expect(unsafe_code, reason = "advice that drops pages is unsafe, for it loses what was written to private ones")]
+    fn let_go(&self, range: Range<usize>) {
+        // SAFETY: nothing is ever written to the mapping: its pages are read from the file again.
+        _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+    }
+
+    fn entry(&self, index: usize) -> Option<[u64; 4]> {
+        let start = HEAD + index * ENTRY;
+        self.map.get(start..start + ENTRY).filter(|_| index < self.parts).and_then(numbers)
+    }
+
+    /// The numbers of its parts, in order.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        (0..self.parts).map_while(|index| Some(self.entry(index)?[0]))
+    }
+
+    /// About how many of its bytes were looked at, and so are in memory.
+    pub fn bytes_seen(&self) -> usize {
+        self.seen.borrow().values().flatten().map(|bytes| bytes.len().min(TOUCHED)).sum()
+    }
+}
+
+fn numbers<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
+    let mut numbers = [0; N];
+    for (number, word) in numbers.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *number = u64::from_le_bytes(*word);
+    }
+    (bytes.len() == N * 8).then_some(numbers)
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot(bytes)
+}
+
+/// Writes a file of these parts, which are sorted by number, and says how long it is.
+pub(crate) fn write(parts: &[(u64, Bytes)], into: &mut impl Write) -> io::Result<u64> {
+    let mut offset = HEAD + parts.len() * ENTRY;
+    let mut directory = Vec::with_capacity(parts.len() * ENTRY);
+    for (number, bytes) in parts {
+        for value in [*number, offset as u64, bytes.len() as u64, hash(bytes)] {
+            directory.extend_from_slice(&value.to_le_bytes());
+        }
+        offset += bytes.len().next_multiple_of(8);
+    }
+    for value in [MAGIC, VERSION, parts.len() as u64, offset as u64, hash(&directory)] {
+        into.write_all(&value.to_le_bytes())?;
+    }
+    into.write_all(&directory)?;
+    for (_, bytes) in parts {
+        into.write_all(bytes)?;
+        into.write_all(&[0; 8][..bytes.len().next_multiple_of(8) - bytes.len()])?;
+    }
+    Ok(offset as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Seek as _;
+
+    use super::*;
+
+    fn written(parts: &[(u64, Bytes)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        assert_eq!(write(parts, &mut bytes).unwrap(), bytes.len() as u64);
+        bytes
+    }
+
+    fn opened(bytes: &[u8]) -> Option<Pack> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        if bytes.is_empty() { None } else { Pack::open(&file, &Checked::default()).unwrap() }
+    }
+
+    fn parts(all: &[(u64, &[u8])]) -> Vec<(u64, Bytes)> {
+        all.iter().map(|(number, bytes)| (*number, bytes.to_vec().into())).collect()
+    }
+
+    #[test]
+    fn parts_come_back() {
+        let pack = opened(&written(&parts(&[(1, b"one"), (7, b""), (1 << 40, b"longer than a word")]))).unwrap();
+        assert_eq!(pack.numbers().collect::<Vec<_>>(), [1, 7, 1 << 40]);
+        assert_eq!(pack.bytes_seen(), 0);
+        assert_eq!(&*pack.part(1 << 40).unwrap(), b"longer than a word");
+        assert_eq!((&*pack.part(1).unwrap(), &*pack.part(7).unwrap()), (&b"one"[..], &b""[..]));
+        assert!(pack.part(0).is_none() && pack.part(2).is_none() && pack.part(u64::MAX).is_none());
+        assert_eq!(pack.bytes_seen(), 21);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damage_is_never_given_out(
+            texts in proptest::collection::btree_map(0_u64..9, proptest::collection::vec(0_u8..=255, 0..40), 0..5),
+            at: proptest::sample::Index,
+            bits in 1_u8..=255,
+            cut: bool,
+        ) {
+            let all: Vec<(u64, Bytes)> = texts.iter().map(|(number, text)| (*number, text.clone().into())).collect();
+            let mut bytes = written(&all);
+            let at = at.index(bytes.len());
+            if cut { bytes.truncate(at) } else { bytes[at] ^= bits }
+            let pack = opened(&bytes);
+            for (number, text) in &texts {
+                if let Some(part) = pack.as_ref().and_then(|pack| pack.part(*number)) {
+                    proptest::prop_assert_eq!(&*part, &**text);
+                }
+            }
+        }
+    }
+}
