@@ -5,6 +5,7 @@ use std::sync::Arc;
 use components::metrics::{Metrics, Scope};
 use components::profiler::Profiler;
 use engine::budget::Shed;
+use engine::cache::{Cache, CacheLimits};
 use engine::files::{Closed, FileCounts, Opening};
 use engine::rows::RowCounts;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -42,6 +43,7 @@ pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> Scope {
     memory(&scope, profiler);
     files(&scope, profiler);
     rows(&scope, profiler);
+    caches(&scope, profiler);
     scope
 }
 
@@ -54,6 +56,27 @@ fn memory(scope: &Scope, profiler: &Arc<Profiler>) {
         let read = move || profiler.shed().map_or(0, |counts| counts.of(shed)) as f64;
         let help = "How often something gave way because memory was short.";
         scope.counter_from("pyrope_memory_shed_total", help, &[("what", shed.name())], read);
+    }
+}
+
+/// Registers how well the caches serve.
+fn caches(scope: &Scope, profiler: &Arc<Profiler>) {
+    type Read = fn(&CacheLimits, Cache) -> u64;
+    let counters: [(_, _, Read); 3] = [
+        (
+            "pyrope_ebpf_cache_hits_total",
+            "Times that a table was held in memory when it was asked for.",
+            CacheLimits::hits,
+        ),
+        ("pyrope_ebpf_cache_misses_total", "Times that a table was not held in memory.", CacheLimits::misses),
+        ("pyrope_ebpf_cache_evictions_total", "Tables that made room in memory for others.", CacheLimits::evictions),
+    ];
+    for (name, help, count) in counters {
+        for cache in Cache::ALL {
+            let profiler = Arc::clone(profiler);
+            let read = move || profiler.caches().map_or(0, |caches| count(&caches, cache)) as f64;
+            scope.counter_from(name, help, &[("cache", cache.name())], read);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use engine::budget::Budget;
+use engine::cache::CacheSizes;
 use engine::kernel::Kernel;
 use engine::{Batch, Demangle, Engine, Settings};
 use pyrope_bpf::{Config, Loaded};
@@ -25,6 +26,7 @@ fn settings() -> Settings {
         collect_kernel: true,
         collect_user: true,
         targets_only: false,
+        caches: CacheSizes::SPECIFIED,
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bpf::{Config, Loaded};
 use crossbeam_channel::Receiver;
 use engine::budget::{Budget, ShedCounts};
+use engine::cache::CacheLimits;
 use engine::files::FileCounts;
 use engine::kernel::{Kernel, KernelError};
 use engine::process::ProcessChange;
@@ -92,6 +93,11 @@ impl Profiler {
     /// How often something gave way to the budget, once an engine runs.
     pub fn shed(&self) -> Option<ShedCounts> {
         self.lock().as_ref().map(|engine| engine.shed().clone())
+    }
+
+    /// How many tables are held open, and how often they were there when asked for, once an engine runs.
+    pub fn caches(&self) -> Option<CacheLimits> {
+        self.lock().as_ref().map(|engine| engine.caches().clone())
     }
 
     /// What the engine holds, if it runs.

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::account::Account;
 use crate::batch::Sink;
 use crate::budget::{Budget, ShedCounts, Watch};
+use crate::cache::CacheLimits;
 use crate::command::{Command, SessionId};
 use crate::files::FileCounts;
 use crate::kernel::{Kernel, KernelCounters, KernelError, RowMaps, Waker};
@@ -62,6 +63,7 @@ struct Inner {
     files: FileCounts,
     rows: RowCounts,
     shed: ShedCounts,
+    caches: CacheLimits,
     sessions: AtomicU64,
     threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
     /// Closes when all threads have ended.
@@ -116,6 +118,8 @@ impl Engine {
         let files = FileCounts::default();
         let shed = ShedCounts::default();
         let watch = Watch::new(budget, shed.clone());
+        let caches = CacheLimits::default();
+        let (named_caches, sampled_caches) = (caches.clone(), caches.clone());
         let (named_files, seen_files) = (files.clone(), files.clone());
         let (running, ended) = bounded(0);
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -126,7 +130,7 @@ impl Engine {
             })
         };
         let mut threads = vec![
-            spawn("namer", Box::new(move || namer::run(&named, budget, named_files)))?,
+            spawn("namer", Box::new(move || namer::run(&named, budget, named_files, named_caches)))?,
             spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer, &to_rows)))?,
         ];
         threads.push(spawn(
@@ -134,8 +138,14 @@ impl Engine {
             Box::new(move || match kernel() {
                 Ok(kernel) => {
                     _ = loaded.send(Ok((kernel.waker(), kernel.map_bytes(), kernel.row_maps())));
-                    let others =
-                        Others { namer: to_namer, opener: to_opener, rows: asker, totals: counted, files: seen_files };
+                    let others = Others {
+                        namer: to_namer,
+                        opener: to_opener,
+                        rows: asker,
+                        totals: counted,
+                        files: seen_files,
+                        caches: sampled_caches,
+                    };
                     Sampler::new(kernel, orders, others, watch).run();
                 }
                 Err(error) => _ = loaded.send(Err(error)),
@@ -148,8 +158,8 @@ impl Engine {
             threads.push(spawn("rows", Box::new(move || rows::run(&to_build, maps, to_repaired, counts)))?);
         }
         let threads = std::sync::Mutex::new(threads);
-        let inner =
-            Inner { commands, wake, map_bytes, totals, files, rows, shed, sessions: AtomicU64::new(0), threads, ended };
+        let sessions = AtomicU64::new(0);
+        let inner = Inner { commands, wake, map_bytes, totals, files, rows, shed, caches, sessions, threads, ended };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -202,6 +212,11 @@ impl Engine {
     /// How often something gave way to the memory's budget.
     pub fn shed(&self) -> &ShedCounts {
         &self.inner.shed
+    }
+
+    /// How many tables are held open, and how often they were there when asked for.
+    pub fn caches(&self) -> &CacheLimits {
+        &self.inner.caches
     }
 
     /// What it holds.
@@ -333,6 +348,7 @@ mod tests {
                 files: FileCounts::default(),
                 rows: RowCounts::default(),
                 shed: ShedCounts::default(),
+                caches: CacheLimits::default(),
                 sessions: AtomicU64::new(1),
                 threads: Default::default(),
                 ended: bounded(0).1,

@@ -23,6 +23,7 @@ pub mod account;
 mod aside;
 pub mod batch;
 pub mod budget;
+pub mod cache;
 mod command;
 mod engine;
 pub mod files;

@@ -13,6 +13,7 @@ use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType};
 use crate::account::{Filtered, Lost};
 use crate::batch::{Batch, Sink};
 use crate::budget::Budget;
+use crate::cache::CacheLimits;
 use crate::files::FileCounts;
 use crate::frame::Space;
 use crate::opener::OpenedFile;
@@ -78,9 +79,10 @@ pub(crate) enum NamerEvent {
 }
 
 /// Runs until the events end.
-pub(crate) fn run(events: &Receiver<NamerEvent>, budget: Budget, counts: FileCounts) {
+pub(crate) fn run(events: &Receiver<NamerEvent>, budget: Budget, counts: FileCounts, caches: CacheLimits) {
     let mut namer = Namer { symbol_bytes: budget.symbol_bytes(), ..Namer::default() };
     namer.frames.files = Files::new(counts);
+    namer.frames.keep_to(caches);
     for event in events {
         match event {
             NamerEvent::File(file) => namer.file(file),

@@ -19,6 +19,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use crate::account::{Filtered, Lost};
 use crate::budget::{Shed, Watch};
+use crate::cache::{CacheLimits, CacheSizes};
 use crate::command::{Command, SessionId};
 use crate::engine::Totals;
 use crate::files::FileCounts;
@@ -49,6 +50,7 @@ pub(crate) struct Others {
     pub(crate) rows: Asker,
     pub(crate) totals: Totals,
     pub(crate) files: FileCounts,
+    pub(crate) caches: CacheLimits,
 }
 
 pub(crate) struct Sampler {
@@ -70,6 +72,7 @@ pub(crate) struct Sampler {
     rows: Asker,
     held: Held,
     memory: Watch,
+    caches: CacheLimits,
     events_missed: u64,
     totals: Totals,
     rate_fails: Complaint,
@@ -78,14 +81,15 @@ pub(crate) struct Sampler {
 
 impl Sampler {
     pub(crate) fn new(kernel: Box<dyn Kernel>, commands: Receiver<Command>, others: Others, memory: Watch) -> Self {
-        let Others { namer, opener, rows, totals, files } = others;
+        let Others { namer, opener, rows, totals, files, caches } = others;
         Self {
             kernel,
             commands,
             namer,
             interner: Interner::new(opener, rows.requests.clone(), files),
             memory,
-            processes: Processes::new(),
+            processes: Processes::new(caches.clone()),
+            caches,
             sessions: BTreeMap::new(),
             subscribers: Subscribers::default(),
             rate: 0,
@@ -178,6 +182,7 @@ impl Sampler {
                         self.sessions.remove(&id);
                         self.retry_rate();
                     }
+                    self.set_caches();
                     _ = started.try_send(outcome);
                 }
                 Ok(Command::Set(id, settings)) => self.set(id, settings),
@@ -215,7 +220,14 @@ impl Sampler {
             session.ends = session.window.start + settings.collect_interval.as_nanos() as u64;
             session.settings = settings;
         }
+        self.set_caches();
         self.retry_rate();
+    }
+
+    /// Tables are shared: what the most demanding session wants holds.
+    fn set_caches(&self) {
+        let sizes = self.sessions.values().map(|session| session.settings.caches).reduce(CacheSizes::max);
+        self.caches.set(sizes.unwrap_or(CacheSizes::SPECIFIED));
     }
 
     fn close(&mut self, id: SessionId, closed: Sender<()>) {
@@ -231,6 +243,7 @@ impl Sampler {
             // The kernel may go on for other sessions: what is in the ring by now is theirs alone.
             session.shared.account.leave_the_ring();
         }
+        self.set_caches();
         self.retry_rate();
         // The namer drops it behind the session's last window.
         _ = self.namer.send(NamerEvent::Barrier(closed));

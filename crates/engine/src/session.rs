@@ -10,6 +10,7 @@ use symbolize::Mode;
 
 use crate::account::{Account, Filtered};
 use crate::batch::Sink;
+use crate::cache::CacheSizes;
 use crate::stacks::Node;
 use crate::target::{TargetKey, Targets};
 use crate::window::{Bucket, Window};
@@ -30,6 +31,8 @@ pub struct Settings {
     /// Whether only processes with a target are profiled. If not, a kernel thread without one is service `kernel`, and any
     /// other process `ebpf/unspecified`.
     pub targets_only: bool,
+    /// How many tables are held open in memory. All sessions share them: the largest number of each counts.
+    pub caches: CacheSizes,
 }
 
 impl Settings {
@@ -214,6 +217,7 @@ mod tests {
             collect_kernel: true,
             collect_user: true,
             targets_only: true,
+            caches: CacheSizes::SPECIFIED,
         };
         SessionState::new(settings, Targets::default(), Arc::default(), Arc::new(Box::new(Err)), 1)
     }

@@ -15,6 +15,7 @@ use inspect::{Avma, Proc, maps::Maps};
 use profile::Labels;
 use pyrope_engine::account::{Filtered, Lost};
 use pyrope_engine::budget::Budget;
+use pyrope_engine::cache::{Cache, CacheSizes};
 use pyrope_engine::files::Opening;
 use pyrope_engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
 use pyrope_engine::target::{Target, TargetChange, TargetKey};
@@ -142,6 +143,7 @@ fn settings() -> Settings {
         collect_kernel: true,
         collect_user: true,
         targets_only: true,
+        caches: CacheSizes::SPECIFIED,
     }
 }
 
@@ -320,6 +322,25 @@ fn samples_that_wait_for_their_names_are_open() {
     session.close();
     assert_eq!((account.delivered(), account.filtered(Filtered::NoFrames), account.lost(Lost::SinkFull)), (1, 1, 2));
     assert_eq!((account.open(), account.balances()), (0, true));
+    engine.stop();
+}
+
+#[test]
+fn of_all_sessions_the_largest_number_of_tables_counts() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let most = || Cache::ALL.map(|cache| engine.caches().most(cache));
+    let of = |sizes| Settings { caches: CacheSizes(sizes), ..settings() };
+    assert_eq!(most(), [32, 64, 8, 1024]);
+    let (first, _) = open(&engine, of([1, 100, 3, 4]));
+    until("its sizes hold", || most() == [1, 100, 3, 4]);
+    let (second, _) = open(&engine, of([2, 2, 2, 2]));
+    until("the largest of each holds", || most() == [2, 100, 3, 4]);
+    first.set(of([1, 1, 1, 5]));
+    until("changed ones hold", || most() == [2, 2, 2, 5]);
+    second.close();
+    until("those of a session go with it", || most() == [1, 1, 1, 5]);
+    first.close();
     engine.stop();
 }
 

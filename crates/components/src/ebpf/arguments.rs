@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::cache::CacheSizes;
 use engine::{Demangle, Settings};
 use lang::decode::{FromBlock, FromText};
 
@@ -47,7 +48,11 @@ pub enum CommArg {
     rule = has_targets(targets, targets_only),
     rule = is_rate(sample_rate),
     rule = is_interval(collect_interval),
-    rule = keeps_frames(collect_user_profile, collect_kernel_profile, kernel_frames)
+    rule = keeps_frames(collect_user_profile, collect_kernel_profile, kernel_frames),
+    rule = is_size_of_pid_cache(pid_cache_size),
+    rule = is_size_of_build_id_cache(build_id_cache_size),
+    rule = is_size_of_same_file_cache(same_file_cache_size),
+    rule = is_size_of_container_id_cache(container_id_cache_size)
 )]
 pub struct Arguments {
     /// Targets to group profiles by.
@@ -62,18 +67,18 @@ pub struct Arguments {
     /// How many times a second and CPU a stack is sampled.
     #[attr(default = 97)]
     pub sample_rate: u32,
-    /// Accepted without effect: tables are bounded otherwise, here and with the next three.
-    #[attr(optional)]
-    pid_cache_size: Option<u32>,
-    /// Accepted without effect.
-    #[attr(optional)]
-    build_id_cache_size: Option<u32>,
-    /// Accepted without effect.
-    #[attr(optional)]
-    same_file_cache_size: Option<u32>,
-    /// Accepted without effect.
-    #[attr(optional)]
-    container_id_cache_size: Option<u32>,
+    /// How many processes' lists of the code that they made are held in memory.
+    #[attr(default = 32)]
+    pid_cache_size: u32,
+    /// How many symbol tables of files with a build id are held in memory.
+    #[attr(default = 64)]
+    build_id_cache_size: u32,
+    /// How many symbol tables of files without a build id are held in memory.
+    #[attr(default = 8)]
+    same_file_cache_size: u32,
+    /// Of how many cgroups the container is remembered.
+    #[attr(default = 1024)]
+    container_id_cache_size: u32,
     /// Whether frames of user space are kept.
     #[attr(default = true)]
     collect_user_profile: bool,
@@ -199,6 +204,9 @@ pub struct DebugInfo {
 /// The highest rate: one sample each 100 microseconds.
 const MOST_RATE: u32 = 10_000;
 
+/// The largest size of a cache: memory is short long before.
+const MOST_CACHED: u32 = 1_000_000;
+
 /// The shortest interval.
 const LEAST_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -220,6 +228,29 @@ fn is_rate(rate: &u32) -> Result<(), String> {
 
 fn is_interval(interval: &Duration) -> Result<(), &'static str> {
     if *interval < LEAST_INTERVAL { Err("collect_interval must be at least 100ms") } else { Ok(()) }
+}
+
+fn is_size_of_pid_cache(size: &u32) -> Result<(), String> {
+    is_cache_size("pid_cache_size", *size)
+}
+
+fn is_size_of_build_id_cache(size: &u32) -> Result<(), String> {
+    is_cache_size("build_id_cache_size", *size)
+}
+
+fn is_size_of_same_file_cache(size: &u32) -> Result<(), String> {
+    is_cache_size("same_file_cache_size", *size)
+}
+
+fn is_size_of_container_id_cache(size: &u32) -> Result<(), String> {
+    is_cache_size("container_id_cache_size", *size)
+}
+
+fn is_cache_size(name: &str, size: u32) -> Result<(), String> {
+    match size {
+        1..=MOST_CACHED => Ok(()),
+        _ => Err(format!("{name} must be between 1 and {MOST_CACHED}, got {size}")),
+    }
 }
 
 fn keeps_frames(user: &bool, kernel: &bool, kernel_too: &bool) -> Result<(), &'static str> {
@@ -244,6 +275,12 @@ impl Arguments {
             collect_kernel: self.collect_kernel_profile && self.kernel_frames,
             collect_user: self.collect_user_profile,
             targets_only: self.targets_only,
+            caches: CacheSizes([
+                self.pid_cache_size,
+                self.build_id_cache_size,
+                self.same_file_cache_size,
+                self.container_id_cache_size,
+            ]),
         }
     }
 
@@ -255,10 +292,8 @@ impl Arguments {
     /// Logs once which of the given arguments change nothing.
     pub fn warn_of_what_has_no_effect(&self, id: &str) {
         let given = [
-            ("pid_cache_size", self.pid_cache_size.is_some()),
-            ("build_id_cache_size", self.build_id_cache_size.is_some()),
-            ("same_file_cache_size", self.same_file_cache_size.is_some()),
-            ("container_id_cache_size", self.container_id_cache_size.is_some()),
+            ("build_id_cache_size", self.build_id_cache_size != 64),
+            ("same_file_cache_size", self.same_file_cache_size != 8),
             ("comm", self.comm.is_some_and(|comm| !matches!(comm, CommArg::None | CommArg::Empty))),
             ("pid_label", self.pid_label == Some(true)),
             ("python_enabled", self.python_enabled.is_some()),
@@ -334,6 +369,12 @@ mod tests {
         let frames = "1:1: nothing is left to collect: collect_user_profile and collect_kernel_profile are both false";
         check(&ebpf("targets = []\n collect_user_profile = false\n kernel_frames = false"), &[frames]);
         check(&ebpf("sample_rate = 0"), &[targets, rate]);
+        for name in ["pid_cache_size", "build_id_cache_size", "same_file_cache_size", "container_id_cache_size"] {
+            let expect = |size: &str| format!("1:1: {name} must be between 1 and 1000000, got {size}");
+            check(&ebpf(&format!("targets = []\n {name} = 1")), &[]);
+            check(&ebpf(&format!("targets = []\n {name} = 0")), &[&expect("0")]);
+            check(&ebpf(&format!("targets = []\n {name} = 1000001")), &[&expect("1000001")]);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use inspect::ProcessKey;
 use profile::{Function, FunctionId, Line, LocationId, Mapping, MappingId, ProfileBuilder};
 use symbolize::Mode;
 
+use crate::cache::CacheLimits;
 use crate::frame::{Frame, SpaceKind};
 
 use super::files::Files;
@@ -92,6 +93,11 @@ impl Frames {
     pub(crate) fn restart(&mut self) {
         let Self { files, names, .. } = std::mem::take(self);
         *self = Self { files, names, ..Self::default() };
+    }
+
+    /// Holds only so many tables.
+    pub(crate) fn keep_to(&mut self, caches: CacheLimits) {
+        self.names.keep_to(caches);
     }
 
     /// Closes a file. What it has names for must have them.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use inspect::{Proc, ProcessKey, cgroup, proc::Wanted};
+
+use crate::cache::{Cache, CacheLimits, Lru};
 
 /// A container, or that there is none.
 pub(super) type Container = Option<Arc<str>>;
@@ -16,24 +17,25 @@ pub(super) struct Containers {
     mount: PathBuf,
     /// Containers by cgroup, for processes that are gone before they could be asked. Cgroup 1 is the root, which every
     /// process is in where only version 1 hierarchies are used.
-    by_cgroup: HashMap<u64, Container>,
+    by_cgroup: Lru<u64, Container>,
 }
 
 impl Containers {
-    pub(super) fn new() -> Self {
-        Self::at(Proc::open().ok(), "/sys/fs/cgroup".into())
+    pub(super) fn new(caches: CacheLimits) -> Self {
+        Self::at(Proc::open().ok(), "/sys/fs/cgroup".into(), caches)
     }
 
-    fn at(proc: Option<Proc>, mount: PathBuf) -> Self {
-        Self { proc, mount, by_cgroup: HashMap::new() }
+    fn at(proc: Option<Proc>, mount: PathBuf, caches: CacheLimits) -> Self {
+        Self { proc, mount, by_cgroup: Lru::new(Cache::ContainerId, caches) }
     }
 
     /// The container of a process whose sample was taken in this cgroup; `None` if nobody can say.
     pub(super) fn find(&mut self, process: ProcessKey, cgroup: u64) -> Option<Container> {
-        let Some(text) = self.cgroup_text(process) else { return self.by_cgroup.get(&cgroup).cloned() };
+        let known = if cgroup > 1 { self.by_cgroup.get(&cgroup).cloned() } else { None };
+        let Some(text) = self.cgroup_text(process) else { return known };
         let container: Container = cgroup::container_id(&text).map(Arc::from);
         // Who starts a container does so from a cgroup of its own, and may have moved since the sample was taken.
-        let is_news = cgroup > 1 && self.by_cgroup.get(&cgroup) != Some(&container);
+        let is_news = cgroup > 1 && known.as_ref() != Some(&container);
         if is_news && self.cgroup_id(&text) == Some(cgroup) {
             self.by_cgroup.insert(cgroup, container.clone());
         }
@@ -67,6 +69,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::cache::CacheSizes;
 
     const ID: &str = "8fc9a2c0d3f64b6de75b4bf7e8d5e4a3c1b09f8e7d6c5b4a39281706f5e4d3c2";
     const SERVICE: &str = "/system.slice/containerd.service";
@@ -85,7 +88,8 @@ mod tests {
 
         fn containers(&self) -> Containers {
             fs::create_dir_all(self.0.path().join("proc")).unwrap();
-            Containers::at(Proc::open_at(&self.0.path().join("proc")).ok(), self.0.path().join("cgroup"))
+            let proc = Proc::open_at(&self.0.path().join("proc")).ok();
+            Containers::at(proc, self.0.path().join("cgroup"), CacheLimits::default())
         }
 
         fn folder(&self, path: &str) -> PathBuf {
@@ -130,6 +134,21 @@ mod tests {
         assert_eq!(containers.find(gone(), host.id(&scope())), some(ID));
         assert_eq!(containers.find(host.runs(5, SERVICE), host.id(SERVICE)), Some(None));
         assert_eq!(containers.find(gone(), host.id(SERVICE)), Some(None));
+    }
+
+    #[test]
+    fn of_too_many_cgroups_the_one_that_was_not_asked_for_longest_is_forgotten() {
+        let host = Host::new();
+        let mut containers = host.containers();
+        let limits = CacheLimits::default();
+        limits.set(CacheSizes([1; 4]));
+        containers.by_cgroup = Lru::new(Cache::ContainerId, limits.clone());
+        assert_eq!(containers.find(host.runs(5, &scope()), host.id(&scope())), some(ID));
+        assert_eq!(containers.find(host.runs(5, SERVICE), host.id(SERVICE)), Some(None));
+        assert_eq!(containers.find(gone(), host.id(SERVICE)), Some(None));
+        assert_eq!(containers.find(gone(), host.id(&scope())), None);
+        let cache = Cache::ContainerId;
+        assert_eq!([limits.hits(cache), limits.misses(cache), limits.evictions(cache)], [1, 3, 1]);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use abi::{ProcessEvent, SampleRecord};
 use hashbrown::HashMap;
 use inspect::ProcessKey;
 
+use crate::cache::CacheLimits;
+
 use super::containers::Containers;
 
 /// Nanoseconds in a clock tick of /proc: USER_HZ is 100 on every architecture supported.
@@ -32,8 +34,9 @@ pub(crate) struct Processes {
 }
 
 impl Processes {
-    pub(crate) fn new() -> Self {
-        Self { by_tgid: HashMap::new(), keys: Vec::new(), containers: Containers::new(), want_containers: false }
+    pub(crate) fn new(caches: CacheLimits) -> Self {
+        let containers = Containers::new(caches);
+        Self { by_tgid: HashMap::new(), keys: Vec::new(), containers, want_containers: false }
     }
 
     /// The process of a sample.

@@ -73,7 +73,8 @@ fn the_kernel_side_forgets_a_file_when_it_is_forgotten_here() {
     let (requests, _to_build) = bounded(8);
     let rows = Asker { requests, repaired: bounded(1).1, counts: RowCounts::default() };
     let (totals, files) = (Totals::default(), FileCounts::default());
-    let others = Others { namer: to_namer, opener: to_opener, rows, totals, files };
+    let caches = CacheLimits::default();
+    let others = Others { namer: to_namer, opener: to_opener, rows, totals, files, caches };
     let memory = Watch::new(Budget::default(), ShedCounts::default());
     let kernel = Box::new(fake.clone());
     let mut sampler = Sampler::new(kernel, orders, others, memory);

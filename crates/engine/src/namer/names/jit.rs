@@ -9,18 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
-use inspect::{Proc, ProcessKey, Wanted};
+use inspect::{Facts, Proc, ProcessKey, Wanted};
 use symbolize::PerfMap;
 
-use super::Found;
+use super::{Found, Names};
 use crate::aside::{Aside, Asked};
+use crate::cache::{Cache, CacheLimits, Lru};
 
-/// Processes whose maps are kept; of more, those that were not asked for longest are forgotten.
-const MOST: usize = 256;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// So many readers are left to themselves; then there are no more perf maps.
 const MOST_LOST: usize = 8;
+/// Processes whose maps had to go that are remembered.
+const MOST_LEFT: usize = 4096;
 /// How much of a map is read in one interval, in steps of the reader.
 const MOST_STEPS: usize = 4;
 
@@ -30,6 +31,7 @@ pub(super) struct Jit {
     reader: Option<Aside<Question, Answer>>,
     /// Processes whose maps did not answer.
     silent: HashSet<ProcessKey>,
+    caches: CacheLimits,
 }
 
 /// How far a map has got. What differs from the last time is worth asking about.
@@ -63,6 +65,13 @@ enum Answer {
     State(MapState),
 }
 
+impl Names {
+    /// Holds only so many tables.
+    pub(crate) fn keep_to(&mut self, caches: CacheLimits) {
+        self.jit.caches = caches;
+    }
+}
+
 impl Jit {
     /// The function at this address of the process. Each map is read at most once a window, and only what was added.
     pub(super) fn lookup(&mut self, key: ProcessKey, address: u64, window: u64) -> Option<Found> {
@@ -90,8 +99,9 @@ impl Jit {
             return None;
         }
         let reader = self.reader.get_or_insert_with(|| {
+            let caches = self.caches.clone();
             Aside::start("perf-maps", || {
-                let mut maps = Maps { proc: Proc::open().ok()?, maps: HashMap::new() };
+                let mut maps = Maps::new(Proc::open().ok()?, caches);
                 Some(move |question| maps.answer(&question))
             })
         });
@@ -125,62 +135,70 @@ struct Map {
 
 struct Maps {
     proc: Proc,
-    maps: HashMap<ProcessKey, Map>,
+    maps: Lru<ProcessKey, Map>,
+    /// How far those had got that had to go.
+    left: HashMap<ProcessKey, MapState>,
 }
 
 impl Maps {
+    fn new(proc: Proc, caches: CacheLimits) -> Self {
+        Self { proc, maps: Lru::new(Cache::Pid, caches), left: HashMap::new() }
+    }
+
     fn answer(&mut self, question: &Question) -> Answer {
         let Question { key, ask } = question;
         match *ask {
             Ask::Hold => {
-                if !self.maps.contains_key(key) {
+                let Self { proc, maps, left } = self;
+                let open = || {
                     let mut map = Map::default();
-                    map.open(&mut self.proc, *key);
-                    self.make_room();
-                    self.maps.insert(*key, map);
-                }
+                    map.open(proc, *key);
+                    map
+                };
+                leave(left, maps.get_or_insert_with(*key, open).1);
                 Answer::Held
             }
             Ask::Name { address, window } => {
                 let found = self.map(*key, window).functions.lookup(address);
                 Answer::Name(found.map(|found| Arc::from(found.name)))
             }
+            // One that had to go is not read again for its own sake, or many maps would push out each other in turn.
             Ask::State { window } => {
-                let map = self.map(*key, window);
-                let counts = map.functions.counts();
-                let replaced = counts.overlapping + counts.replaced;
-                Answer::State(MapState { lines: counts.taken, replaced, ended: map.ended })
+                Answer::State(self.left_state(*key).unwrap_or_else(|| self.map(*key, window).state()))
             }
         }
     }
 
     /// The map as it is in a window.
     fn map(&mut self, key: ProcessKey, window: u64) -> &Map {
-        if !self.maps.contains_key(&key) {
-            self.make_room();
-        }
-        let map = self.maps.entry(key).or_default();
+        let Self { proc, maps, left } = self;
+        left.remove(&key);
+        let (map, gone) = maps.get_or_insert_with(key, Map::default);
+        leave(left, gone);
         if map.read != window {
             map.read = window;
-            map.open(&mut self.proc, key);
+            map.open(proc, key);
             map.read();
         }
         map
     }
 
-    fn make_room(&mut self) {
-        while self.maps.len() >= MOST {
-            let oldest = self.maps.iter().min_by_key(|(_, map)| map.read).map(|(key, _)| *key);
-            self.maps.retain(|key, _| Some(*key) != oldest);
+    /// How far a map had got that had to go, if it is one.
+    fn left_state(&mut self, key: ProcessKey) -> Option<MapState> {
+        let state = self.left.get_mut(&key)?;
+        state.ended |= facts(&mut self.proc, key).is_none();
+        let state = *state;
+        if state.ended {
+            self.left.remove(&key);
         }
+        Some(state)
     }
 }
 
 impl Map {
     /// Opens `/tmp/perf-PID.map` as the process itself names it. A process that is gone leaves it as it was.
     fn open(&mut self, proc: &mut Proc, key: ProcessKey) {
-        let facts = proc.facts(key.tgid, Wanted::NAMESPACE_PID).ok().filter(|facts| facts.key == key);
-        let Some(facts) = facts else {
+        let Some(facts) = facts(proc, key) else {
             self.ended = true;
             return;
         };
@@ -193,6 +211,11 @@ impl Map {
         }
     }
 
+    fn state(&self) -> MapState {
+        let counts = self.functions.counts();
+        MapState { lines: counts.taken, replaced: counts.overlapping + counts.replaced, ended: self.ended }
+    }
+
     /// Reads what was added.
     fn read(&mut self) {
         if let Some((file, identity)) = &self.file {
@@ -202,12 +225,28 @@ impl Map {
     }
 }
 
+/// Remembers maps that have to go.
+fn leave(left: &mut HashMap<ProcessKey, MapState>, gone: Vec<(ProcessKey, Map)>) {
+    for (key, map) in gone {
+        if left.len() >= MOST_LEFT {
+            left.clear();
+        }
+        left.insert(key, map.state());
+    }
+}
+
+/// The process, if it is still there.
+fn facts(proc: &mut Proc, key: ProcessKey) -> Option<Facts> {
+    proc.facts(key.tgid, Wanted::NAMESPACE_PID).ok().filter(|facts| facts.key == key)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::process::{Child, Command};
 
     use super::*;
+    use crate::cache::CacheSizes;
 
     /// A process, and a map that says it runs something.
     struct Process(Child, PathBuf);
@@ -273,5 +312,26 @@ mod tests {
         assert_eq!(jit.state(key, 2), state(2, 0));
         fs::write(&process.1, "1000 10 first\n2000 10 second\n1008 10 third\n").unwrap();
         assert_eq!(jit.state(key, 3), state(3, 1));
+    }
+
+    #[test]
+    fn a_map_that_has_to_go_is_read_again_for_a_name_and_not_for_its_state() {
+        let (mut jit, mut processes) = (Jit::default(), [Process::start(), Process::start()]);
+        jit.caches.set(CacheSizes([1; 4]));
+        let caches = jit.caches.clone();
+        let counted = || [caches.misses(Cache::Pid), caches.evictions(Cache::Pid)];
+        let keys = [processes[0].key(), processes[1].key()];
+        for key in keys {
+            assert_eq!(name(&mut jit, key, 0x1000, 1).as_deref(), Some("first"));
+        }
+        assert_eq!(counted(), [2, 1]);
+        let state = |lines, ended| Some(MapState { lines, replaced: 0, ended });
+        fs::write(&processes[0].1, "1000 10 first\n2000 10 second\n").unwrap();
+        assert_eq!(jit.state(keys[0], 2), state(1, false), "as it was when it went");
+        assert_eq!(counted(), [2, 1]);
+        assert_eq!(name(&mut jit, keys[0], 0x2000, 2).as_deref(), Some("second"));
+        assert_eq!((counted(), jit.state(keys[0], 2)), ([3, 2], state(2, false)));
+        processes[1].end();
+        assert_eq!(jit.state(keys[1], 3), state(1, true));
     }
 }
