@@ -8,6 +8,7 @@ use engine::budget::Shed;
 use engine::cache::{Cache, CacheLimits};
 use engine::files::{Closed, FileCounts, Opening};
 use engine::rows::RowCounts;
+use engine::symbol_cache::SymbolCounts;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the limit of open files as far as allowed: a file of each program that runs is held open to be named.
@@ -42,6 +43,7 @@ pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> Scope {
     }
     memory(&scope, profiler);
     files(&scope, profiler);
+    symbols(&scope, profiler);
     rows(&scope, profiler);
     caches(&scope, profiler);
     scope
@@ -121,6 +123,23 @@ fn rows(scope: &Scope, profiler: &Arc<Profiler>) {
     scope.counter_from("pyrope_unwind_build_seconds_total", help, &[], move || build() / 1e9);
     scope.gauge_from("pyrope_unwind_tables", "Files that have unwind rows now.", &[], read(RowCounts::tables));
     scope.gauge_from("pyrope_unwind_rows_bytes", "Kernel memory that unwind rows take.", &[], read(RowCounts::bytes));
+}
+
+/// Registers what became of tables of symbols on disk.
+fn symbols(scope: &Scope, profiler: &Arc<Profiler>) {
+    type Read = fn(&SymbolCounts) -> u64;
+    let results: [(_, Read); 4] = [
+        ("found", |counts| counts.disk.found()),
+        ("missing", |counts| counts.disk.missing()),
+        ("damaged", |counts| counts.disk.damaged()),
+        ("removed", |counts| counts.disk.removed()),
+    ];
+    for (result, count) in results {
+        let profiler = Arc::clone(profiler);
+        let read = move || profiler.symbols().map_or(0, |counts| count(&counts)) as f64;
+        let help = "Tables of symbols on disk: found or missing when asked for, damaged, removed to make room.";
+        scope.counter_from("pyrope_symbol_tables_total", help, &[("result", result)], read);
+    }
 }
 
 /// Registers what became of the files that frames lie in.

@@ -12,6 +12,7 @@ use components::metrics::Metrics;
 use components::profiler::Profiler;
 use components::store::Stores;
 use components::write::status::EndpointStatuses;
+use engine::symbol_cache::SymbolCache;
 use graph::{Applied, Blocks, Controller, LogFormat, LogLevel, Services, Settings};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,6 +27,10 @@ use crate::status::Usage;
 
 /// Threads that run components. They only wait and hand over; what computes has threads of its own.
 const WORKERS: usize = 1;
+/// What tables of symbols may take on disk.
+const SYMBOL_BYTES: u64 = 512 << 20;
+/// As many files of them as Alloy keeps.
+const SYMBOL_FILES: u64 = 2048;
 /// How long components may take to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -54,7 +59,8 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     })?;
     let access = serve::access(&listener, args)?;
     let storage = storage_path(args.storage.as_deref());
-    let profiler = Arc::new(Profiler::new(args.budget));
+    let symbols = SymbolCache { folder: storage.join("symbols"), bytes: SYMBOL_BYTES, files: SYMBOL_FILES };
+    let profiler = Arc::new(Profiler::new(args.budget, symbols));
     // Loading the kernel side takes longest, so it begins before the graph is there.
     let loading = args.path.is_none().then(|| {
         let profiler = Arc::clone(&profiler);

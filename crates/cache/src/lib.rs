@@ -26,3 +26,8 @@ mod pack;
 pub use bytes::Bytes;
 pub use folder::{Cache, Counts, Limits, OpenError};
 pub use pack::Pack;
+
+/// A number for bytes that others hardly have.
+pub fn digest(bytes: &[u8]) -> u64 {
+    pack::hash(bytes)
+}

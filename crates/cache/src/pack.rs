@@ -75,13 +75,22 @@ impl Pack {
         self.seen.borrow_mut().entry(number).or_insert_with(|| self.check(number)).clone()
     }
 
-    fn check(&self, number: u64) -> Option<Bytes> {
+    /// True for a part that was written, but is not whole any more.
+    pub fn is_damaged(&self, number: u64) -> bool {
+        self.find(number).is_some() && self.part(number).is_none()
+    }
+
+    fn find(&self, number: u64) -> Option<[u64; 4]> {
         let (mut low, mut high) = (0, self.parts);
         while low < high {
             let middle = low.midpoint(high);
             if self.entry(middle)?[0] < number { low = middle + 1 } else { high = middle }
         }
-        let [_, offset, length, checksum] = self.entry(low).filter(|entry| entry[0] == number)?;
+        self.entry(low).filter(|entry| entry[0] == number)
+    }
+
+    fn check(&self, number: u64) -> Option<Bytes> {
+        let [_, offset, length, checksum] = self.find(number)?;
         let start = usize::try_from(offset).ok()?;
         let range = start..start.checked_add(usize::try_from(length).ok()?)?;
         self.map.get(range.clone())?;
@@ -142,7 +151,7 @@ fn numbers<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
     (bytes.len() == N * 8).then_some(numbers)
 }
 
-fn hash(bytes: &[u8]) -> u64 {
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     XxHash3_64::oneshot(bytes)
 }
 

@@ -11,6 +11,7 @@ use engine::files::FileCounts;
 use engine::kernel::{Kernel, KernelError};
 use engine::process::ProcessChange;
 use engine::rows::RowCounts;
+use engine::symbol_cache::{SymbolCache, SymbolCounts};
 use engine::{Counter, Engine, StartError, Status};
 
 /// Bytes of the sample ring for each CPU: about six seconds of deep stacks at 97 Hz.
@@ -26,17 +27,19 @@ pub struct Profiler {
     engine: Mutex<Option<Engine>>,
     load: Load,
     budget: Budget,
+    /// Where tables of symbols are kept.
+    symbols: Option<SymbolCache>,
 }
 
 impl Profiler {
-    /// A profiler that keeps to this budget of memory.
-    pub fn new(budget: Budget) -> Self {
-        Self::with(load, budget)
+    /// A profiler that keeps to this budget of memory, and tables of symbols in that folder.
+    pub fn new(budget: Budget, symbols: SymbolCache) -> Self {
+        Self { symbols: Some(symbols), ..Self::with(load, budget) }
     }
 
     /// One whose kernel side `load` makes.
     pub(crate) fn with(load: Load, budget: Budget) -> Self {
-        Self { engine: Mutex::default(), load, budget }
+        Self { engine: Mutex::default(), load, budget, symbols: None }
     }
 
     /// How much memory there is.
@@ -58,6 +61,7 @@ impl Profiler {
             move || load(budget)
         })?;
         tracing::info!(map_bytes = engine.status().map_bytes, "kernel side loaded");
+        engine.keep_symbols(self.symbols.clone());
         *slot = Some(engine.clone());
         Ok(engine)
     }
@@ -98,6 +102,11 @@ impl Profiler {
     /// How many tables are held open, and how often they were there when asked for, once an engine runs.
     pub fn caches(&self) -> Option<CacheLimits> {
         self.lock().as_ref().map(|engine| engine.caches().clone())
+    }
+
+    /// What became of tables of symbols on disk, once an engine runs.
+    pub fn symbols(&self) -> Option<SymbolCounts> {
+        self.lock().as_ref().map(|engine| engine.symbols().clone())
     }
 
     /// What the engine holds, if it runs.

@@ -14,7 +14,7 @@ use crate::lines::Lines;
 use crate::names::Names;
 use crate::ranges::Range;
 use crate::source::Source;
-use crate::table::{Builder, Table};
+use crate::table::Builder;
 use crate::unit::{Root, Unit};
 
 /// The files that DWARF names beside its own.
@@ -75,8 +75,8 @@ impl<R: ReadAt + Clone> Dwarf<R> {
         index::write(&flatten(ranges), &units)
     }
 
-    /// Reads a unit.
-    pub fn table(&self, unit: UnitId, files: &impl Files<R>) -> Option<Table<Vec<u8>>> {
+    /// Reads a unit, for [`Table`](crate::Table).
+    pub fn table(&self, unit: UnitId, files: &impl Files<R>) -> Option<Vec<u8>> {
         let head = Head::read(&self.main.sections.info, unit.0)?;
         let (unit, root) = Unit::open(&self.main, self.alternate.as_ref(), head)?;
         let folder = root.folder.as_deref().unwrap_or_default();
@@ -87,8 +87,7 @@ impl<R: ReadAt + Clone> Dwarf<R> {
             let is_it = |head: &Head| head.kind == Kind::Split(id) || head.kind == Kind::Compile;
             unit.open_split(source, Head::all(&source.sections.info).find(is_it)?)
         });
-        let bytes = build(other.as_ref().unwrap_or(&unit), &lines, self.code);
-        Table::new(bytes)
+        Some(build(other.as_ref().unwrap_or(&unit), &lines, self.code))
     }
 }
 

@@ -106,8 +106,8 @@ impl<B: AsRef<[u8]>> Table<B> {
     }
 
     /// The bytes, to be kept.
-    pub fn bytes(&self) -> &[u8] {
-        self.bytes.as_ref()
+    pub fn bytes(&self) -> &B {
+        &self.bytes
     }
 
     /// The last entry of a part that starts at or before a place.

@@ -48,4 +48,4 @@ pub use file::{Elf, ParseError, Problem, Section, Segment};
 pub use go::{GoFrame, GoFrames, GoFunction, Pclntab};
 pub use notes::BuildId;
 pub use read::ReadAt;
-pub use symbols::{Binding, Function, SymbolTable};
+pub use symbols::{Binding, Function, Strings, SymbolTable};

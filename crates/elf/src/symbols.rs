@@ -21,13 +21,20 @@ pub struct SymbolTable {
     pub records: FileOffset,
     /// How many records the file really has.
     pub count: u64,
-    /// Where the first string is.
-    pub strings: FileOffset,
-    /// How many bytes of strings the file really has.
-    pub strings_size: u64,
+    /// Its names.
+    pub strings: Strings,
     /// True for the whole table, `.symtab`; false for what the dynamic linker needs.
     pub complete: bool,
     record_size: u64,
+}
+
+/// Where the names of a table are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Strings {
+    /// Where the first one is.
+    pub offset: FileOffset,
+    /// How many bytes of names the file really has.
+    pub size: u64,
 }
 
 /// How strongly a name is bound, weakest first.
@@ -61,9 +68,16 @@ pub struct Function {
 impl SymbolTable {
     /// Reads the name of a function of this table, without the version that a linker may have put after `@`.
     pub fn name(&self, reader: &impl ReadAt, name: u32) -> Option<Vec<u8>> {
+        self.strings.name(reader, name)
+    }
+}
+
+impl Strings {
+    /// Reads the name at a place, without the version that a linker may have put after `@`.
+    pub fn name(&self, reader: &impl ReadAt, name: u32) -> Option<Vec<u8>> {
         let offset = u64::from(name);
-        let room = usize::try_from(self.strings_size.checked_sub(offset)?).unwrap_or(LONGEST_NAME).min(LONGEST_NAME);
-        let mut text = string(reader, self.strings.0.checked_add(offset)?, room)?;
+        let room = usize::try_from(self.size.checked_sub(offset)?).unwrap_or(LONGEST_NAME).min(LONGEST_NAME);
+        let mut text = string(reader, self.offset.0.checked_add(offset)?, room)?;
         text.truncate(without_version(&text).len());
         Some(text)
     }
@@ -84,10 +98,10 @@ impl<R: ReadAt> Names<R> {
 
     /// The name at this place among the strings, without its version.
     pub fn get(&mut self, name: u32) -> Option<&[u8]> {
-        if u64::from(name) >= self.table.strings_size {
+        if u64::from(name) >= self.table.strings.size {
             return None;
         }
-        self.window.string(self.table.strings.0.checked_add(u64::from(name))?).map(without_version)
+        self.window.string(self.table.strings.offset.0.checked_add(u64::from(name))?).map(without_version)
     }
 }
 
@@ -115,8 +129,10 @@ impl<R: ReadAt> Elf<R> {
                 let table = SymbolTable {
                     records: section.offset,
                     count: count.min(MOST_SYMBOLS),
-                    strings: strings.offset,
-                    strings_size: self.within("the symbol names", strings.offset, strings.size, &mut problems),
+                    strings: Strings {
+                        offset: strings.offset,
+                        size: self.within("the symbol names", strings.offset, strings.size, &mut problems),
+                    },
                     complete,
                     record_size,
                 };
@@ -135,8 +151,7 @@ impl<R: ReadAt> Elf<R> {
         SymbolTable {
             records,
             count: count.min(self.size.saturating_sub(records.0) / record_size).min(MOST_SYMBOLS),
-            strings,
-            strings_size: size.min(self.size.saturating_sub(strings.0)),
+            strings: Strings { offset: strings, size: size.min(self.size.saturating_sub(strings.0)) },
             complete: false,
             record_size,
         }

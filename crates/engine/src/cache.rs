@@ -152,6 +152,14 @@ impl<K: Clone + Eq + Hash, V> Lru<K, V> {
         self.held.get(key).map(|(_, value)| value)
     }
 
+    /// As [`peek`](Self::peek), to be changed.
+    pub fn peek_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.held.get_mut(key).map(|(_, value)| value)
+    }
+
     /// The value, which `make` makes if it is not held, and those that have to go for it. Counts as [`get`](Self::get) does.
     pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> (&mut V, Vec<(K, V)>) {
         let gone = if self.get(&key).is_some() { Vec::new() } else { self.insert(key.clone(), make()) };
@@ -201,6 +209,11 @@ impl<K: Clone + Eq + Hash, V> Lru<K, V> {
     /// All values, in no order.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.held.values().map(|(_, value)| value)
+    }
+
+    /// As [`values`](Self::values), to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.held.values_mut().map(|(_, value)| value)
     }
 
     /// How many are held.

@@ -7,6 +7,7 @@ use crossbeam_channel::Sender;
 use crate::batch::Sink;
 use crate::process::ProcessChange;
 use crate::session::{Settings, Shared};
+use crate::symbol_cache::SymbolCache;
 use crate::target::TargetChange;
 
 /// Number of a session, never used again.
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     /// Brings all accounts up to date; the sender drops when that is done.
     Balance(Sender<()>),
     Subscribe(Sender<ProcessChange>),
+    /// Where tables of symbols are kept.
+    KeepSymbols(Option<SymbolCache>),
     /// Ends the threads. Sessions still open are closed first.
     Stop(Sender<()>),
 }

@@ -21,6 +21,7 @@ use crate::repair::MOST_HELD;
 use crate::rows::{Asker, RowCounts};
 use crate::sampler::{Others, Sampler, now};
 use crate::session::{Settings, Shared};
+use crate::symbol_cache::{SymbolCache, SymbolCounts};
 use crate::target::TargetChange;
 use crate::{namer, opener, rows};
 
@@ -64,6 +65,7 @@ struct Inner {
     rows: RowCounts,
     shed: ShedCounts,
     caches: CacheLimits,
+    symbols: SymbolCounts,
     sessions: AtomicU64,
     threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
     /// Closes when all threads have ended.
@@ -119,7 +121,8 @@ impl Engine {
         let shed = ShedCounts::default();
         let watch = Watch::new(budget, shed.clone());
         let caches = CacheLimits::default();
-        let (named_caches, sampled_caches) = (caches.clone(), caches.clone());
+        let symbols = SymbolCounts::default();
+        let (named_caches, named_symbols, sampled_caches) = (caches.clone(), symbols.clone(), caches.clone());
         let (named_files, seen_files) = (files.clone(), files.clone());
         let (running, ended) = bounded(0);
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -130,7 +133,12 @@ impl Engine {
             })
         };
         let mut threads = vec![
-            spawn("namer", Box::new(move || namer::run(&named, budget, named_files, named_caches)))?,
+            spawn(
+                "namer",
+                Box::new(move || {
+                    namer::run(&named, budget, namer::Frames::new(named_files, named_symbols, named_caches));
+                }),
+            )?,
             spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer, &to_rows)))?,
         ];
         threads.push(spawn(
@@ -159,7 +167,8 @@ impl Engine {
         }
         let threads = std::sync::Mutex::new(threads);
         let sessions = AtomicU64::new(0);
-        let inner = Inner { commands, wake, map_bytes, totals, files, rows, shed, caches, sessions, threads, ended };
+        let inner =
+            Inner { commands, wake, map_bytes, totals, files, rows, shed, caches, symbols, sessions, threads, ended };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -217,6 +226,16 @@ impl Engine {
     /// How many tables are held open, and how often they were there when asked for.
     pub fn caches(&self) -> &CacheLimits {
         &self.inner.caches
+    }
+
+    /// What became of tables of symbols on disk.
+    pub fn symbols(&self) -> &SymbolCounts {
+        &self.inner.symbols
+    }
+
+    /// Keeps tables of symbols in another folder from now on, or nowhere. At the start they are kept nowhere.
+    pub fn keep_symbols(&self, place: Option<SymbolCache>) {
+        self.send_without_haste(Command::KeepSymbols(place));
     }
 
     /// What it holds.
@@ -349,6 +368,7 @@ mod tests {
                 rows: RowCounts::default(),
                 shed: ShedCounts::default(),
                 caches: CacheLimits::default(),
+                symbols: SymbolCounts::default(),
                 sessions: AtomicU64::new(1),
                 threads: Default::default(),
                 ended: bounded(0).1,

@@ -37,6 +37,7 @@ pub mod rows;
 mod sampler;
 mod session;
 mod stacks;
+pub mod symbol_cache;
 pub mod target;
 mod vdso;
 mod window;

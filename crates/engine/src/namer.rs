@@ -13,15 +13,14 @@ use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType};
 use crate::account::{Filtered, Lost};
 use crate::batch::{Batch, Sink};
 use crate::budget::Budget;
-use crate::cache::CacheLimits;
-use crate::files::FileCounts;
 use crate::frame::Space;
 use crate::opener::OpenedFile;
 use crate::session::{Settings, Shared};
 use crate::stacks::{Appended, Node, Replica};
+use crate::symbol_cache::SymbolCache;
 
-use files::Files;
-use frames::{Frames, LEFT_OUT};
+pub(crate) use frames::Frames;
+use frames::LEFT_OUT;
 
 /// Deeper stacks are cut to this many frames, one of which stands for those that were left out.
 const MOST_FRAMES: usize = 1000;
@@ -74,15 +73,15 @@ pub(crate) enum NamerEvent {
     OwnCode(ProcessKey),
     /// Memory is short: half of the symbol tables are to go.
     Shed,
+    /// Where symbol tables are kept from now on.
+    KeepIn(Option<SymbolCache>),
     /// Dropped when everything before it is done.
     Barrier(Sender<()>),
 }
 
 /// Runs until the events end.
-pub(crate) fn run(events: &Receiver<NamerEvent>, budget: Budget, counts: FileCounts, caches: CacheLimits) {
-    let mut namer = Namer { symbol_bytes: budget.symbol_bytes(), ..Namer::default() };
-    namer.frames.files = Files::new(counts);
-    namer.frames.keep_to(caches);
+pub(crate) fn run(events: &Receiver<NamerEvent>, budget: Budget, frames: Frames) {
+    let mut namer = Namer { symbol_bytes: budget.symbol_bytes(), frames, ..Namer::default() };
     for event in events {
         match event {
             NamerEvent::File(file) => namer.file(file),
@@ -90,9 +89,11 @@ pub(crate) fn run(events: &Receiver<NamerEvent>, budget: Budget, counts: FileCou
             NamerEvent::Close(close) => namer.close(*close),
             NamerEvent::OwnCode(process) => namer.frames.hold(process),
             NamerEvent::Shed => namer.shed(),
+            NamerEvent::KeepIn(place) => namer.frames.keep_in(place.as_ref()),
             NamerEvent::Barrier(done) => drop(done),
         }
     }
+    namer.frames.keep_all();
 }
 
 /// What became of an interval's stacks.
@@ -233,8 +234,11 @@ mod tests {
     use symbolize::Mode;
 
     use super::*;
+    use crate::cache::CacheLimits;
+    use crate::files::FileCounts;
     use crate::frame::Frame;
     use crate::stacks::{ROOT, Stacks};
+    use crate::symbol_cache::SymbolCounts;
 
     /// This very program, and where in it a function of its own is.
     fn program() -> (OpenedFile, u64) {
@@ -261,7 +265,7 @@ mod tests {
             let (file, offset) = program();
             let counts = FileCounts::default();
             let mut namer = Namer::default();
-            namer.frames.files = Files::new(counts.clone());
+            namer.frames = Frames::new(counts.clone(), SymbolCounts::default(), CacheLimits::default());
             let mut stacks = Stacks::new();
             stacks.push(ROOT, Frame { space: Space::file(0), address: offset });
             let appended = Appended { restart: true, ..stacks.since((0, 0)) };

@@ -198,6 +198,7 @@ impl Sampler {
                     self.balance();
                     drop(done);
                 }
+                Ok(Command::KeepSymbols(place)) => _ = self.namer.send(NamerEvent::KeepIn(place)),
                 Ok(Command::Subscribe(sender)) => self.subscribers.add(sender),
                 Ok(Command::Stop(stopped)) => return Some(Some(stopped)),
                 Err(crossbeam_channel::TryRecvError::Empty) => return None,

@@ -1,7 +1,9 @@
 //! The names in one ELF file, looked up by place in the file.
 
-use elf::{BuildId, Elf, FileOffset, ParseError, Pclntab, Problem, ReadAt, Segment, Svma, SymbolTable};
+use cache::Bytes;
+use elf::{BuildId, Elf, FileOffset, ParseError, Pclntab, Problem, ReadAt, Svma, SymbolTable};
 
+use crate::kept::{self, Code, Kept};
 use crate::table::Table;
 
 /// The functions of one file. The file stays open: names are read from it when they are asked for.
@@ -10,8 +12,10 @@ pub struct Symbols<R> {
     reader: R,
     /// The file beside it that has its names.
     names: Option<R>,
-    segments: Box<[Segment]>,
+    code: Box<[Code]>,
     table: Option<Table>,
+    /// The file has a whole table of its own.
+    whole: bool,
     go: Option<Pclntab>,
 }
 
@@ -43,7 +47,8 @@ impl<R: ReadAt> Symbols<R> {
         let (mut source, more) = elf.function_table();
         problems.extend(more);
         let mut names = None;
-        if !source.as_ref().is_some_and(|source| source.complete)
+        let whole = source.as_ref().is_some_and(|source| source.complete);
+        if !whole
             && let Some(id) = elf.build_id()
             && let Some((beside, complete)) = debug(&id).and_then(|file| stripped_names(file, &id))
         {
@@ -60,9 +65,41 @@ impl<R: ReadAt> Symbols<R> {
             table
         });
         let table = table.filter(|table| table.len() > 0);
-        let segments = elf.segments().iter().filter(|segment| segment.is_code()).copied().collect();
-        let symbols = Self { segments, table, go, reader: elf.into_reader(), names: names.map(Elf::into_reader) };
+        let code = Code::of(&elf).into();
+        let symbols = Self { code, table, whole, go, reader: elf.into_reader(), names: names.map(Elf::into_reader) };
         Ok((symbols, problems))
+    }
+
+    /// The names of a file that were read before, from what was kept of them. `beside` is the file that the names
+    /// were in, if that was another one.
+    pub fn restore(reader: R, beside: Option<R>, kept: &Kept) -> Option<Self>
+    where
+        R: Clone,
+    {
+        let head = kept.head().filter(|_| !kept.is_damaged())?;
+        let go = head.go().then(|| Pclntab::find(&Elf::parse(reader.clone()).ok()?.0).0).flatten();
+        let table = kept.part(kept::FUNCTIONS).and_then(Table::restore);
+        let names = if head.whole() { None } else { beside };
+        Some(Self { reader, names, code: head.code(), table, whole: head.whole(), go })
+    }
+
+    /// What is to be kept, with the identity of the file beside it, 0 if there is none.
+    pub fn keep(&self, beside: u64) -> Vec<(u64, Bytes)> {
+        let head = kept::head(self.whole, self.go.is_some(), beside, &self.code);
+        let table = self.table.as_ref().map(|table| (kept::FUNCTIONS, table.bytes().clone()));
+        std::iter::once((kept::HEAD, head)).chain(table).collect()
+    }
+
+    /// Goes on with what was kept of it.
+    pub fn use_kept(&mut self, kept: &Kept) {
+        if let Some(table) = kept.part(kept::FUNCTIONS).and_then(Table::restore) {
+            self.table = Some(table);
+        }
+    }
+
+    /// True when the file has a whole table of its own: another one beside it is not asked for names.
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// The function that has this byte of the file.
@@ -100,10 +137,7 @@ impl<R: ReadAt> Symbols<R> {
 
     /// The address of a byte of code as the file states it.
     pub fn svma(&self, offset: FileOffset) -> Option<Svma> {
-        self.segments.iter().find_map(|segment| {
-            let at = offset.0.checked_sub(segment.offset.0).filter(|&at| at < segment.file_size)?;
-            segment.address.0.checked_add(at).map(Svma)
-        })
+        self.code.iter().find_map(|code| code.address_of(offset))
     }
 
     /// True when Go made the file.
@@ -123,7 +157,7 @@ impl<R: ReadAt> Symbols<R> {
 
     /// What it takes of the heap, for the budget.
     pub fn heap_bytes(&self) -> usize {
-        self.table.as_ref().map_or(0, Table::heap_bytes) + size_of_val(&*self.segments)
+        self.table.as_ref().map_or(0, Table::heap_bytes) + size_of_val(&*self.code)
     }
 }
 

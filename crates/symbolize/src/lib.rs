@@ -25,6 +25,7 @@
 
 mod alias;
 pub mod file;
+mod kept;
 mod table;
 
 pub mod kernel;
@@ -35,6 +36,7 @@ mod source;
 
 pub use demangle::{Mode, demangle};
 pub use file::{Symbol, Symbols};
+pub use kept::{Head, Kept};
 pub use kernel::{KernelSymbol, KernelSymbols};
 pub use perf_map::{PerfMap, PerfSymbol};
 pub use source::{Call, Known, Sources};

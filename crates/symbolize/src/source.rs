@@ -2,15 +2,24 @@
 
 use std::collections::HashMap;
 
-use dwarf::{Dwarf, Files, Table, UnitId};
+use cache::Bytes;
+use dwarf::{Dwarf, Files, Index, Table, UnitId};
 use elf::{Elf, ReadAt, Svma};
+
+use crate::kept::{self, Kept};
 
 /// The DWARF of one program or library, and of its units those that were asked for.
 #[derive(Debug)]
 pub struct Sources<R> {
-    dwarf: Dwarf<R>,
+    code: R,
+    beside: Option<R>,
+    index: Index<Bytes>,
+    /// Opened once a unit is to be read.
+    dwarf: Option<Option<Dwarf<R>>>,
     /// Nothing for a unit that cannot be read.
-    units: HashMap<UnitId, Option<Table<Vec<u8>>>>,
+    units: HashMap<UnitId, Option<Table<Bytes>>>,
+    /// Units that were read and are not kept yet.
+    fresh: Vec<UnitId>,
 }
 
 /// A function that has a byte of code, or that was inlined there.
@@ -36,20 +45,35 @@ pub enum Known {
 impl<R: ReadAt + Clone> Sources<R> {
     /// Finds the DWARF of a file: in itself, or in `beside`, which has what was stripped from it.
     pub fn open(code: &R, beside: Option<&R>, files: &impl Files<R>) -> Option<Self> {
-        let code = Elf::parse(code.clone()).ok()?.0;
-        let beside = beside.and_then(|beside| Some(Elf::parse(beside.clone()).ok()?.0));
-        let dwarf = Dwarf::open(&code, beside.as_ref().unwrap_or(&code), files).ok()??;
-        Some(Self { dwarf, units: HashMap::new() })
+        let dwarf = open(code, beside, files)?;
+        let index = Index::new(dwarf.index().into())?;
+        Some(Self { dwarf: Some(Some(dwarf)), ..Self::of(code, beside, index) })
     }
 
-    /// What is at an address. Its unit is read if need be and `may_read`, which takes milliseconds.
-    pub fn lookup(&mut self, address: Svma, files: &impl Files<R>, may_read: bool) -> Known {
-        let Some(unit) = self.dwarf.unit(address.0) else { return Known::Calls(Vec::new()) };
-        if !may_read && !self.units.contains_key(&unit) {
-            return Known::Unread;
+    /// The DWARF that was read before, from what was kept of it.
+    pub fn restore(code: &R, beside: Option<&R>, kept: &Kept) -> Option<Self> {
+        Some(Self::of(code, beside, Index::new(kept.part(kept::UNITS)?)?))
+    }
+
+    fn of(code: &R, beside: Option<&R>, index: Index<Bytes>) -> Self {
+        let (code, beside) = (code.clone(), beside.cloned());
+        Self { code, beside, index, dwarf: None, units: HashMap::new(), fresh: Vec::new() }
+    }
+
+    /// What is at an address. Its unit is taken from what was kept; else it is read if it `may_read`, which takes
+    /// milliseconds.
+    pub fn lookup(&mut self, address: Svma, files: &impl Files<R>, kept: Option<&Kept>, may_read: bool) -> Known {
+        let Some(unit) = self.index.unit(address.0) else { return Known::Calls(Vec::new()) };
+        if !self.units.contains_key(&unit) {
+            let table = match kept.and_then(|kept| kept.part(kept::UNIT + unit.0)) {
+                Some(bytes) => Table::new(bytes),
+                None if !may_read => return Known::Unread,
+                None => self.read(unit, files),
+            };
+            self.units.insert(unit, table);
         }
-        let table = self.units.entry(unit).or_insert_with(|| self.dwarf.table(unit, files));
-        let places = table.as_ref().map(|table| table.lookup(address.0)).unwrap_or_default();
+        let table = self.units.get(&unit).and_then(Option::as_ref);
+        let places = table.map(|table| table.lookup(address.0)).unwrap_or_default();
         let call = |place: dwarf::Place<'_>| Call {
             function: place.function.to_owned(),
             file: place.file.to_owned(),
@@ -58,8 +82,45 @@ impl<R: ReadAt + Clone> Sources<R> {
         Known::Calls(places.into_iter().map(call).collect())
     }
 
+    fn read(&mut self, unit: UnitId, files: &impl Files<R>) -> Option<Table<Bytes>> {
+        self.fresh.push(unit);
+        let Self { code, beside, dwarf, .. } = self;
+        let dwarf = dwarf.get_or_insert_with(|| open(code, beside.as_ref(), files)).as_ref()?;
+        Table::new(dwarf.table(unit, files)?.into())
+    }
+
+    /// True when units were read that are not kept yet.
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// What is to be kept beside what is kept already.
+    pub fn keep(&self) -> Vec<(u64, Bytes)> {
+        let units = self.fresh.iter().map(|unit| {
+            let table = self.units.get(unit).and_then(Option::as_ref);
+            (kept::UNIT + unit.0, table.map(|table| table.bytes().clone()).unwrap_or_default())
+        });
+        std::iter::once((kept::UNITS, self.index.bytes().clone())).chain(units).collect()
+    }
+
+    /// Goes on with what was kept of it.
+    pub fn use_kept(&mut self, kept: &Kept) {
+        if let Some(index) = kept.part(kept::UNITS).and_then(Index::new) {
+            self.index = index;
+            self.units.clear();
+            self.fresh.clear();
+        }
+    }
+
     /// What it takes of the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.dwarf.heap_bytes() + self.units.values().flatten().map(|table| table.bytes().len()).sum::<usize>()
+        let of = |bytes: &Bytes| if bytes.is_mapped() { 0 } else { bytes.len() };
+        of(self.index.bytes()) + self.units.values().flatten().map(|table| of(table.bytes())).sum::<usize>()
     }
+}
+
+fn open<R: ReadAt + Clone>(code: &R, beside: Option<&R>, files: &impl Files<R>) -> Option<Dwarf<R>> {
+    let code = Elf::parse(code.clone()).ok()?.0;
+    let beside = beside.and_then(|beside| Some(Elf::parse(beside.clone()).ok()?.0));
+    Dwarf::open(&code, beside.as_ref().unwrap_or(&code), files).ok()?
 }

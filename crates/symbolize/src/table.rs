@@ -1,8 +1,13 @@
 //! The functions of one file, sorted by place: twelve bytes for each, names left in the file.
+//!
+//! The table is bytes, to be kept in a file: a [`Head`], then the entries.
 
 use std::cmp::Reverse;
 
-use elf::{Binding, Elf, FileOffset, Function, ReadAt, Svma, SymbolTable};
+use cache::Bytes;
+use elf::{Binding, Elf, FileOffset, Function, ReadAt, Strings, Svma, SymbolTable};
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::alias;
 
@@ -10,18 +15,30 @@ use crate::alias;
 /// of others inside, but not deeply.
 const NESTING: usize = 8;
 
-/// A name in the file, and the bytes it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    /// Bytes from the table's base.
-    start: u32,
-    /// The number of bytes; while the table is built, its three upper bits are the [`rank`].
-    size: u32,
-    /// Where the name is among the strings of the file's table.
-    name: u32,
+/// What the entries are relative to.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Head {
+    /// The place in the file that starts count from.
+    base: U64,
+    /// Where the names are in their file, and how many bytes of them there are.
+    strings: U64,
+    strings_size: U64,
 }
 
-const _: () = assert!(size_of::<Entry>() == 12);
+/// A name in the file, and the bytes it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Entry {
+    /// Bytes from the table's base.
+    start: U32,
+    /// The number of bytes; while the table is built, its three upper bits are the [`rank`].
+    size: U32,
+    /// Where the name is among the strings of the file's table.
+    name: U32,
+}
+
+const _: () = assert!(size_of::<Entry>() == 12 && size_of::<Head>() == 24);
 
 const RANK_SHIFT: u32 = 29;
 const LARGEST: u32 = (1 << RANK_SHIFT) - 1;
@@ -29,9 +46,8 @@ const LARGEST: u32 = (1 << RANK_SHIFT) - 1;
 /// The functions of one file.
 #[derive(Debug)]
 pub(crate) struct Table {
-    source: SymbolTable,
-    base: u64,
-    entries: Box<[Entry]>,
+    head: Head,
+    bytes: Bytes,
 }
 
 /// A range of the file that holds code.
@@ -60,7 +76,10 @@ impl Table {
 
         let mut count = 0;
         names.for_each_function(&source, |function| count += usize::from(place(&function).is_some()));
-        let mut entries = Vec::with_capacity(count);
+        let Strings { offset, size } = source.strings;
+        let head = Head { base: base.into(), strings: offset.0.into(), strings_size: size.into() };
+        let mut bytes = Vec::with_capacity(size_of::<Head>() + count * size_of::<Entry>());
+        bytes.extend_from_slice(head.as_bytes());
         names.for_each_function(&source, |function| {
             let Some(start) = place(&function) else { return };
             let Ok(start) = u32::try_from(start) else {
@@ -72,42 +91,72 @@ impl Table {
                 return;
             }
             let size = u32::try_from(function.size).unwrap_or(LARGEST).min(LARGEST);
-            entries.push(Entry { start, size: size | (rank(&function) << RANK_SHIFT), name: function.name });
+            let size = size | (rank(&function) << RANK_SHIFT);
+            let entry = Entry { start: start.into(), size: size.into(), name: function.name.into() };
+            bytes.extend_from_slice(entry.as_bytes());
         });
 
-        entries.sort_unstable_by_key(|entry| (entry.start, Reverse(entry.size >> RANK_SHIFT), entry.name));
-        keep_one_name(&mut entries, &source, names.reader());
-        settle_sizes(&mut entries, base, &code);
-        entries.shrink_to_fit();
-        (Self { source, base, entries: entries.into_boxed_slice() }, too_far)
+        let mut kept = 0;
+        if let Ok(entries) = <[Entry]>::mut_from_bytes(&mut bytes[size_of::<Head>()..]) {
+            entries.sort_unstable_by_key(|entry| {
+                (entry.start.get(), Reverse(entry.size.get() >> RANK_SHIFT), entry.name.get())
+            });
+            kept = keep_one_name(entries, source.strings, names.reader());
+            kept = settle_sizes(&mut entries[..kept], base, &code);
+        }
+        bytes.truncate(size_of::<Head>() + kept * size_of::<Entry>());
+        bytes.shrink_to_fit();
+        (Self { head, bytes: bytes.into() }, too_far)
+    }
+
+    /// The table that was built earlier and kept; nothing where the bytes are none.
+    pub(crate) fn restore(bytes: Bytes) -> Option<Self> {
+        let (head, entries) = Head::read_from_prefix(&bytes).ok()?;
+        (entries.len() % size_of::<Entry>() == 0).then_some(Self { head, bytes })
+    }
+
+    /// Its bytes, to be kept.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    fn entries(&self) -> &[Entry] {
+        let entries = self.bytes.get(size_of::<Head>()..).unwrap_or_default();
+        <[Entry]>::ref_from_bytes(entries).unwrap_or_default()
+    }
+
+    fn base(&self) -> u64 {
+        self.head.base.get()
     }
 
     /// How many functions it has.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries().len()
     }
 
     /// What it takes of the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.entries)
+        if self.bytes.is_mapped() { 0 } else { self.bytes.len() }
     }
 
     /// Where the function starts that has this byte of the file.
     pub(crate) fn start(&self, offset: FileOffset) -> Option<FileOffset> {
-        Some(FileOffset(self.base + u64::from(self.entry(offset)?.start)))
+        Some(FileOffset(self.base() + u64::from(self.entry(offset)?.start)))
     }
 
     fn entry(&self, offset: FileOffset) -> Option<&Entry> {
-        let at = u32::try_from(offset.0.checked_sub(self.base)?).ok()?;
-        let after = self.entries.partition_point(|entry| entry.start <= at);
-        self.entries[..after].iter().rev().take(NESTING).find(|entry| at - entry.start < entry.size)
+        let at = u32::try_from(offset.0.checked_sub(self.base())?).ok()?;
+        let entries = self.entries();
+        let after = entries.partition_point(|entry| entry.start.get() <= at);
+        entries[..after].iter().rev().take(NESTING).find(|entry| at - entry.start.get() < entry.size.get())
     }
 
-    /// The function that has this byte of the file: its name and where it starts.
+    /// The function that has this byte of the file: its name, which is in the file of `reader`, and where it starts.
     pub(crate) fn lookup(&self, reader: &impl ReadAt, offset: FileOffset) -> Option<(Vec<u8>, FileOffset)> {
         let entry = self.entry(offset)?;
-        let name = self.source.name(reader, entry.name).filter(|name| !name.is_empty())?;
-        Some((name, FileOffset(self.base + u64::from(entry.start))))
+        let strings = Strings { offset: FileOffset(self.head.strings.get()), size: self.head.strings_size.get() };
+        let name = strings.name(reader, entry.name.get()).filter(|name| !name.is_empty())?;
+        Some((name, FileOffset(self.base() + u64::from(entry.start))))
     }
 }
 
@@ -123,20 +172,20 @@ fn rank(function: &Function) -> u32 {
     if function.typed { sized + 1 + bound.min(2) } else { sized }
 }
 
-/// Of the entries with one start, leaves the one to show.
-fn keep_one_name(entries: &mut Vec<Entry>, source: &SymbolTable, reader: &impl ReadAt) {
+/// Of the entries with one start, leaves the one to show; says how many are left.
+fn keep_one_name(entries: &mut [Entry], names: Strings, reader: &impl ReadAt) -> usize {
     let mut kept = 0;
     let mut from = 0;
     while from < entries.len() {
         let first = entries[from];
         let same_start = entries[from..].iter().take_while(|entry| entry.start == first.start).count();
-        let same_rank = entries[from..from + same_start].iter();
-        let same_rank = same_rank.take_while(|entry| entry.size >> RANK_SHIFT == first.size >> RANK_SHIFT);
+        let rank = |entry: &Entry| entry.size.get() >> RANK_SHIFT;
+        let same_rank = entries[from..from + same_start].iter().take_while(|entry| rank(entry) == rank(&first));
         let mut best = first;
         if same_rank.clone().any(|entry| entry.name != first.name) {
-            let mut best_name = source.name(reader, first.name).unwrap_or_default();
+            let mut best_name = names.name(reader, first.name.get()).unwrap_or_default();
             for entry in same_rank.skip(1) {
-                let name = source.name(reader, entry.name).unwrap_or_default();
+                let name = names.name(reader, entry.name.get()).unwrap_or_default();
                 if best_name.is_empty() || (!name.is_empty() && alias::compare(&name, &best_name).is_lt()) {
                     (best, best_name) = (*entry, name);
                 }
@@ -146,33 +195,34 @@ fn keep_one_name(entries: &mut Vec<Entry>, source: &SymbolTable, reader: &impl R
         kept += 1;
         from += same_start;
     }
-    entries.truncate(kept);
+    kept
 }
 
 /// Takes the ranks out of the sizes, and gives those without a size one: up to the next function or the end of the section.
-/// One that lies inside a function of known size is a label of that function and is dropped.
-fn settle_sizes(entries: &mut Vec<Entry>, base: u64, code: &[Code]) {
+/// One that lies inside a function of known size is a label of that function and is dropped. Says how many are left.
+fn settle_sizes(entries: &mut [Entry], base: u64, code: &[Code]) -> usize {
     let mut covered = 0;
     let mut kept = 0;
     for index in 0..entries.len() {
         let mut entry = entries[index];
-        entry.size &= LARGEST;
-        if entry.size == 0 {
-            if entry.start < covered {
+        let (start, mut size) = (entry.start.get(), entry.size.get() & LARGEST);
+        if size == 0 {
+            if start < covered {
                 continue;
             }
-            let at = base + u64::from(entry.start);
+            let at = base + u64::from(start);
             let range = code.partition_point(|code| code.start <= at).checked_sub(1).map(|index| code[index]);
             let end = range.filter(|range| at < range.end).map_or(at, |range| range.end);
             let room = u32::try_from(end - at).unwrap_or(LARGEST).min(LARGEST);
-            entry.size = entries.get(index + 1).map_or(room, |next| room.min(next.start - entry.start));
+            size = entries.get(index + 1).map_or(room, |next| room.min(next.start.get() - start));
         } else {
-            covered = covered.max(entry.start.saturating_add(entry.size));
+            covered = covered.max(start.saturating_add(size));
         }
+        entry.size = size.into();
         entries[kept] = entry;
         kept += 1;
     }
-    entries.truncate(kept);
+    kept
 }
 
 /// Where an address of code is in the file.

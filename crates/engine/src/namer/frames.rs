@@ -10,9 +10,11 @@ use symbolize::Mode;
 
 use crate::cache::CacheLimits;
 use crate::frame::{Frame, SpaceKind};
+use crate::symbol_cache::{SymbolCache, SymbolCounts};
 
 use super::files::Files;
 use super::names::{Found, MapState, Names};
+use crate::files::FileCounts;
 
 /// How often processes are asked what more they tell of the code that they made.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -89,15 +91,14 @@ enum SpaceKindKey {
 }
 
 impl Frames {
+    pub(crate) fn new(files: FileCounts, symbols: SymbolCounts, caches: CacheLimits) -> Self {
+        Self { files: Files::new(files), names: Names::new(symbols, caches), ..Self::default() }
+    }
+
     /// Forgets all frames, because their numbers begin anew. Files stay.
     pub(crate) fn restart(&mut self) {
         let Self { files, names, .. } = std::mem::take(self);
         *self = Self { files, names, ..Self::default() };
-    }
-
-    /// Holds only so many tables.
-    pub(crate) fn keep_to(&mut self, caches: CacheLimits) {
-        self.names.keep_to(caches);
     }
 
     /// Closes a file. What it has names for must have them.
@@ -323,7 +324,17 @@ impl Frames {
 
     /// What symbol tables take, in bytes.
     pub(crate) fn symbol_bytes(&self) -> usize {
-        self.names.heap_bytes()
+        self.names.bytes()
+    }
+
+    /// Keeps symbol tables in another folder from now on, or nowhere.
+    pub(crate) fn keep_in(&mut self, place: Option<&SymbolCache>) {
+        self.names.keep_in(place);
+    }
+
+    /// Keeps all that is new of the symbol tables.
+    pub(crate) fn keep_all(&mut self) {
+        self.names.keep_all();
     }
 }
 

@@ -3,18 +3,20 @@
 mod debug;
 mod jit;
 mod kernel;
+mod tables;
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::vdso;
 use elf::FileOffset;
-use hashbrown::HashMap;
 use inspect::ProcessKey;
-use symbolize::{Call, Known, Sources, Symbols};
+use symbolize::{Call, Known, Symbols};
 
 use super::files::SeenFile;
+use crate::cache::CacheLimits;
+use crate::symbol_cache::{SymbolCache, SymbolCounts};
+use tables::Tables;
 
 pub(crate) use jit::MapState;
 
@@ -42,16 +44,9 @@ pub(crate) struct Inlined {
     pub(crate) line: i64,
 }
 
-/// The symbols of a file, or that it has none, and when they were last asked.
-struct Opened {
-    symbols: Option<Symbols<Arc<File>>>,
-    sources: Option<Sources<Arc<File>>>,
-    used: u64,
-}
-
 #[derive(Default)]
 pub(crate) struct Names {
-    files: HashMap<u64, Opened>,
+    tables: Tables,
     kernel: kernel::Kernel,
     jit: jit::Jit,
     vdso: Option<Option<Symbols<Vec<u8>>>>,
@@ -62,6 +57,15 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    pub(crate) fn new(counts: SymbolCounts, caches: CacheLimits) -> Self {
+        Self { tables: Tables::new(counts, caches.clone()), jit: jit::Jit::new(caches), ..Self::default() }
+    }
+
+    /// Keeps tables of symbols in another folder from now on, or nowhere.
+    pub(crate) fn keep_in(&mut self, place: Option<&SymbolCache>) {
+        self.tables.keep_in(place);
+    }
+
     pub(crate) fn begin(&mut self) {
         self.now += 1;
         self.reading = Duration::ZERO;
@@ -97,58 +101,47 @@ impl Names {
     /// The function at this offset of a file.
     pub(crate) fn file(&mut self, number: u64, file: &SeenFile, offset: u64) -> Option<Found> {
         let may_read = self.reading < MOST_READING;
-        let opened = opened(&mut self.files, number, file, self.now);
-        let symbols = opened.symbols.as_ref()?;
-        let symbol = symbols.lookup(FileOffset(offset));
-        let (Some(sources), Some(address)) = (&mut opened.sources, symbols.svma(FileOffset(offset))) else {
-            return found(symbol?);
-        };
+        let offset = FileOffset(offset);
+        let opened = self.tables.open(number, file);
+        let symbol = opened.symbol(offset);
         if symbol.as_ref().is_some_and(|symbol| symbol.line.is_some()) {
             return found(symbol?);
         }
         let begun = Instant::now();
-        let known = sources.lookup(address, &debug::Beside, may_read);
+        let known = opened.calls(offset, may_read);
         self.reading += begun.elapsed();
         match known {
-            Known::Unread => Some(Found { unread: true, ..found(symbol?)? }),
-            Known::Calls(calls) => with_calls(symbol, calls),
+            None => found(symbol?),
+            Some(Known::Unread) => Some(Found { unread: true, ..found(symbol?)? }),
+            Some(Known::Calls(calls)) => with_calls(symbol, calls),
         }
     }
 
     /// Where that function starts, if its name is all there is to know of the offset.
     pub(crate) fn start(&mut self, number: u64, file: &SeenFile, offset: u64) -> Option<u64> {
-        let opened = opened(&mut self.files, number, file, self.now);
-        if opened.sources.is_some() {
-            return None;
-        }
-        opened.symbols.as_ref()?.start(FileOffset(offset)).map(|start| start.0)
+        self.tables.open(number, file).start(FileOffset(offset)).map(|start| start.0)
     }
 
     /// Closes a file.
     pub(crate) fn close(&mut self, number: u64) {
-        self.files.remove(&number);
+        self.tables.close(number);
     }
 
-    /// What the tables that are kept open take.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.files.values().map(bytes).sum()
+    /// What the tables that are open take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.tables.bytes()
     }
 
-    /// Closes the tables that were not asked for longest, until the rest is small enough.
+    /// Keeps what is new, and closes the tables that were not asked for longest, until the rest is small enough.
     pub(crate) fn trim(&mut self, most: usize) {
-        let mut total = self.heap_bytes();
-        while total > most {
-            let oldest = self.files.iter().filter(|(_, o)| bytes(o) > 0).min_by_key(|(_, opened)| opened.used);
-            let Some((number, opened)) = oldest else { return };
-            total -= bytes(opened);
-            let number = *number;
-            self.files.remove(&number);
-        }
+        self.tables.keep_new();
+        self.tables.trim(most);
     }
-}
 
-fn bytes(opened: &Opened) -> usize {
-    opened.symbols.as_ref().map_or(0, Symbols::heap_bytes) + opened.sources.as_ref().map_or(0, Sources::heap_bytes)
+    /// Keeps all that is new.
+    pub(crate) fn keep_all(&mut self) {
+        self.tables.keep_all();
+    }
 }
 
 fn found(symbol: symbolize::Symbol) -> Option<Found> {
@@ -176,27 +169,4 @@ fn with_calls(symbol: Option<symbolize::Symbol>, mut calls: Vec<Call>) -> Option
     let inlined = inlined.filter(|call| !call.name.is_empty()).collect();
     let (file, line) = (Arc::from(outermost.file), i64::from(outermost.line));
     Some(Found { name: Arc::from(name), file, line, inlined, ..Found::default() })
-}
-
-fn opened<'f>(files: &'f mut HashMap<u64, Opened>, number: u64, file: &SeenFile, now: u64) -> &'f mut Opened {
-    let opened = files.entry(number).or_insert_with(|| open(file));
-    opened.used = now;
-    opened
-}
-
-fn open(file: &SeenFile) -> Opened {
-    let mut opened = Opened { symbols: None, sources: None, used: 0 };
-    let Some(handle) = &file.handle else { return opened };
-    match Symbols::open_with(Arc::clone(handle), |id| debug::file(&id.to_string())) {
-        Ok((symbols, problems)) => {
-            for problem in problems {
-                tracing::debug!(file = &*file.name, %problem, "symbols are incomplete");
-            }
-            let (code, beside) = symbols.readers();
-            opened.sources = Sources::open(code, beside, &debug::Beside);
-            opened.symbols = Some(symbols).filter(|symbols| !symbols.is_empty() || opened.sources.is_some());
-        }
-        Err(error) => tracing::debug!(file = &*file.name, %error, "no symbols"),
-    }
-    opened
 }

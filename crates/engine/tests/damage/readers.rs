@@ -94,7 +94,7 @@ fn read_sources<'a>(file: &Image<'a>, beside: Option<&Image<'a>>, addresses: &[u
     for stripped in [None, beside] {
         let Some(mut sources) = Sources::open(file, stripped, &files) else { continue };
         for &address in addresses {
-            sources.lookup(Svma(address), &files, true);
+            sources.lookup(Svma(address), &files, None, true);
         }
     }
 }

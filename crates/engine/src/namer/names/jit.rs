@@ -12,7 +12,7 @@ use hashbrown::{HashMap, HashSet};
 use inspect::{Facts, Proc, ProcessKey, Wanted};
 use symbolize::PerfMap;
 
-use super::{Found, Names};
+use super::Found;
 use crate::aside::{Aside, Asked};
 use crate::cache::{Cache, CacheLimits, Lru};
 
@@ -65,14 +65,11 @@ enum Answer {
     State(MapState),
 }
 
-impl Names {
-    /// Holds only so many tables.
-    pub(crate) fn keep_to(&mut self, caches: CacheLimits) {
-        self.jit.caches = caches;
-    }
-}
-
 impl Jit {
+    pub(super) fn new(caches: CacheLimits) -> Self {
+        Self { caches, ..Self::default() }
+    }
+
     /// The function at this address of the process. Each map is read at most once a window, and only what was added.
     pub(super) fn lookup(&mut self, key: ProcessKey, address: u64, window: u64) -> Option<Found> {
         match self.ask(key, Ask::Name { address, window })? {
