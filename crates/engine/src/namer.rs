@@ -264,8 +264,8 @@ mod tests {
         for early in [false, true] {
             let (file, offset) = program();
             let counts = FileCounts::default();
-            let mut namer = Namer::default();
-            namer.frames = Frames::new(counts.clone(), SymbolCounts::default(), CacheLimits::default());
+            let frames = Frames::new(counts.clone(), SymbolCounts::default(), CacheLimits::default());
+            let mut namer = Namer { frames, ..Namer::default() };
             let mut stacks = Stacks::new();
             stacks.push(ROOT, Frame { space: Space::file(0), address: offset });
             let appended = Appended { restart: true, ..stacks.since((0, 0)) };
