@@ -13,6 +13,7 @@ pub struct Elf<R> {
     /// How long the file was when it was parsed.
     pub(crate) size: u64,
     pub(crate) machine: u16,
+    pub(crate) entry: Svma,
     pub(crate) segments: Vec<Segment>,
     pub(crate) sections: Vec<Section>,
 }
@@ -148,6 +149,11 @@ impl<R> Elf<R> {
     /// `e_machine`, as 62 for x86-64.
     pub fn machine(&self) -> u16 {
         self.machine
+    }
+
+    /// Where the kernel, or the dynamic linker, enters it; 0 for most libraries.
+    pub fn entry(&self) -> Svma {
+        self.entry
     }
 
     /// True for a file of the 64-bit class.

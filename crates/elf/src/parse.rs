@@ -22,8 +22,8 @@ impl<R: ReadAt> Elf<R> {
             (CLASS_64, LITTLE_ENDIAN) if length == 64 => Class { wide: true },
             _ => return Err(ParseError::Unsupported),
         };
-        let mut elf =
-            Self { reader, class, size, machine: u16_at(&header, 18), segments: Vec::new(), sections: Vec::new() };
+        let (machine, entry) = (u16_at(&header, 18), Svma(class.address(&header, 24, 24)));
+        let mut elf = Self { reader, class, size, machine, entry, segments: Vec::new(), sections: Vec::new() };
         let mut problems = Vec::new();
         let counts = elf.read_sections(&header, &mut problems);
         elf.read_segments(&header, counts, &mut problems);

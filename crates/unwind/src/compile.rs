@@ -2,6 +2,7 @@
 
 use elf::{Elf, ReadAt, Segment};
 
+use crate::bare::Bare;
 use crate::cfi::Table;
 use crate::go::Go;
 use crate::rule::Rule;
@@ -31,6 +32,8 @@ pub struct Summary {
     pub spans: u64,
     /// Bytes of code for which a rule is known.
     pub covered: u64,
+    /// Of those the ones that no table describes: the code itself told it.
+    pub followed: u64,
     /// Bytes of code in all.
     pub code: u64,
     /// Entries of the tables that could not be read, or only in part.
@@ -43,26 +46,50 @@ pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut 
     let mut spans = Spans::new(rules, output);
     spans.summary.code = segments.iter().map(|segment| segment.file_size).sum();
     let mut merged = Merged::new(sources(elf));
-    let mut segments = segments.into_iter();
-    let mut segment: Option<Segment> = None;
-    while let Some(next) = merged.next() {
-        let start = next.0.start;
-        while segment.is_none_or(|segment| start >= segment.address.0 + segment.file_size) {
-            segment = segments.next();
-            if segment.is_none() {
-                return spans.finish(merged.malformed());
-            }
+    let mut bare = Bare::of(elf);
+    let mut next = merged.next();
+    for segment in segments {
+        let (from, to) = (segment.address.0, segment.address.0 + segment.file_size);
+        let mut spans = InSegment { segment, spans: &mut spans };
+        let mut at = from;
+        while let Some((stretch, which)) = next.filter(|(stretch, _)| stretch.start < to) {
+            spans.fill(&mut bare, at, stretch.start);
+            merged.rows((stretch, which), &mut |start, end, rule| _ = spans.rule(start, end, rule));
+            at = at.max(stretch.end);
+            next = merged.next();
         }
-        let Some(segment) = segment else { break };
-        let from = segment.address.0;
-        merged.rows(next, &mut |start, end, rule| {
-            let (start, end) = (start.max(from), end.min(from + segment.file_size));
-            if start < end {
-                spans.rule(start - from + segment.offset.0, end - from + segment.offset.0, rule);
-            }
-        });
+        spans.fill(&mut bare, at, to);
     }
     spans.finish(merged.malformed())
+}
+
+/// The rows of one segment.
+struct InSegment<'s, 'o, O> {
+    segment: Segment,
+    spans: &'s mut Spans<'o, O>,
+}
+
+impl<O: Output> InSegment<'_, '_, O> {
+    /// A rule holds from one address to another.
+    fn rule(&mut self, start: u64, end: u64, rule: Rule) -> u64 {
+        let (from, offset) = (self.segment.address.0, self.segment.offset.0);
+        let (start, end) = (start.max(from), end.min(from + self.segment.file_size));
+        if start >= end {
+            return 0;
+        }
+        self.spans.rule(start - from + offset, end - from + offset, rule);
+        if rule == Rule::Unknown { 0 } else { end - start }
+    }
+
+    /// No table speaks of what lies between two addresses.
+    fn fill<R: ReadAt + Clone>(&mut self, bare: &mut Bare<'_, R>, from: u64, to: u64) {
+        if to >= from.saturating_add(PADDING) {
+            let segment = self.segment;
+            let mut followed = 0;
+            bare.rows(&segment, from, to, &mut |start, end, rule| followed += self.rule(start, end, rule));
+            self.spans.summary.followed += followed;
+        }
+    }
 }
 
 /// What speaks of the code of a file, the most trustworthy first.

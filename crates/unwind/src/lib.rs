@@ -17,6 +17,7 @@
 //! tests, instruction by instruction, and on damaged bytes.
 #![forbid(unsafe_code)]
 
+mod bare;
 mod cfi;
 pub mod compile;
 mod encode;

@@ -1,6 +1,6 @@
 //! What an instruction does to the stack and frame pointers, and where it goes.
 
-use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 /// What an instruction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) enum Effect {
     FrameElsewhere,
     /// `leave`.
     Leave,
+    /// Both pointers become something else.
+    BothElsewhere,
 }
 
 /// Where the code goes on.
@@ -44,7 +46,9 @@ pub(crate) enum Flow {
     Branch(u64),
     /// Where a register or a word in memory says.
     Somewhere,
-    /// Nowhere: the function is left, or the process stopped.
+    /// To the caller.
+    Return,
+    /// Nowhere: the process stopped.
     End,
 }
 
@@ -57,6 +61,8 @@ pub(crate) struct Step {
     pub(crate) next: u64,
     pub(crate) effect: Effect,
     pub(crate) flow: Flow,
+    /// Whether it does nothing, as what compilers put between functions.
+    pub(crate) idle: bool,
 }
 
 /// Reads instructions one after the other.
@@ -87,7 +93,8 @@ impl Iterator for Steps<'_> {
             return None;
         }
         let (at, next) = (instruction.ip(), instruction.next_ip());
-        Some(Step { at, next, effect: effect(instruction), flow: flow(instruction) })
+        let idle = matches!(instruction.mnemonic(), Mnemonic::Nop | Mnemonic::Int3);
+        Some(Step { at, next, effect: effect(instruction), flow: flow(instruction), idle })
     }
 }
 
@@ -96,9 +103,9 @@ fn flow(instruction: &Instruction) -> Flow {
     match (instruction.mnemonic(), near) {
         (Mnemonic::Call, target) => Flow::Call(target),
         (Mnemonic::Jmp, target) => target.map_or(Flow::Somewhere, Flow::Jump),
-        (Mnemonic::Ret | Mnemonic::Hlt | Mnemonic::Int3 | Mnemonic::Ud0 | Mnemonic::Ud1 | Mnemonic::Ud2, _) => {
-            Flow::End
-        }
+        (Mnemonic::Ret, _) => Flow::Return,
+        (Mnemonic::Hlt | Mnemonic::Int3 | Mnemonic::Ud0 | Mnemonic::Ud1 | Mnemonic::Ud2, _) => Flow::End,
+        (Mnemonic::Retf | Mnemonic::Iret | Mnemonic::Iretd | Mnemonic::Iretq | Mnemonic::Sysretq, _) => Flow::End,
         // Also `xbegin`, which goes on elsewhere when it is undone.
         (_, Some(target)) => Flow::Branch(target),
         (_, None) => Flow::Next,
@@ -111,6 +118,23 @@ fn is_fp(register: Register) -> bool {
 
 fn is_sp(register: Register) -> bool {
     matches!(register, Register::RSP | Register::ESP | Register::SP | Register::SPL)
+}
+
+/// Whether two bytes are put on the stack, or taken off it.
+fn is_short(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Push_r16
+            | Code::Push_rm16
+            | Code::Push_imm16
+            | Code::Pushw_imm8
+            | Code::Pushw_FS
+            | Code::Pushw_GS
+            | Code::Pop_r16
+            | Code::Pop_rm16
+            | Code::Popw_FS
+            | Code::Popw_GS
+    )
 }
 
 fn effect(instruction: &Instruction) -> Effect {
@@ -127,6 +151,9 @@ fn effect(instruction: &Instruction) -> Effect {
         plain.then(|| instruction.memory_displacement64().cast_signed())
     };
     match instruction.mnemonic() {
+        Mnemonic::Push | Mnemonic::Pop if is_short(instruction.code()) => Effect::BothElsewhere,
+        Mnemonic::Pushf | Mnemonic::Popf => Effect::StackElsewhere,
+        Mnemonic::Enter => Effect::BothElsewhere,
         Mnemonic::Push => Effect::Push(first == Register::RBP),
         Mnemonic::Pushfq => Effect::Push(false),
         Mnemonic::Pop if is_sp(first) => Effect::StackElsewhere,
@@ -163,8 +190,9 @@ fn effect(instruction: &Instruction) -> Effect {
             Effect::ZeroFrame
         }
         Mnemonic::Xor if is_fp(first) && first == second => Effect::ZeroFrame,
-        Mnemonic::Xchg if is_sp(first) || is_sp(second) => Effect::StackElsewhere,
-        Mnemonic::Xchg if is_fp(first) || is_fp(second) => Effect::FrameElsewhere,
+        // They write to their second operand too.
+        Mnemonic::Xchg | Mnemonic::Xadd | Mnemonic::Mulx if is_sp(first) || is_sp(second) => Effect::BothElsewhere,
+        Mnemonic::Xchg | Mnemonic::Xadd | Mnemonic::Mulx if is_fp(first) || is_fp(second) => Effect::FrameElsewhere,
         Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Bt | Mnemonic::Call | Mnemonic::Jmp => Effect::None,
         _ if is_sp(first) => Effect::StackElsewhere,
         _ if is_fp(first) => Effect::FrameElsewhere,
