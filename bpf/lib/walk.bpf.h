@@ -280,6 +280,16 @@ __attribute__((noinline)) int step_rarely(u32 number)
 	return go_on(s, pc, cfa, fp);
 }
 
+/* The page that the kernel keeps for system calls of old programs is in none of their mappings. Its functions have no frame.
+ * Source: arch/x86/entry/vsyscall/vsyscall_emu_64.S. */
+#define VSYSCALL_PAGE (0xffffffffff600000ULL >> 12)
+
+/* What is known of an address in code that has no table: as `find_frame`. */
+static __always_inline u32 find_unlisted(u64 pc)
+{
+	return pc >> 12 == VSYSCALL_PAGE ? IS_PLAIN | 1 << (1 + PLAIN_FP_BITS) : 0;
+}
+
 /* Up to STEPS_PER_CALL frames; WALK_ON, or how the walk ended. */
 __attribute__((noinline)) int walk_some(void)
 {
@@ -294,7 +304,7 @@ __attribute__((noinline)) int walk_some(void)
 		if (at - s->map_start >= s->map_size && resolve(at) == NOT_CODE &&
 		    (s->head.user_frames > 0 || s->gone))
 			return END_not_code;
-		u32 found = s->table ? find_frame(s->table, at - s->map_start + s->map_offset) : 0;
+		u32 found = s->table ? find_frame(s->table, at - s->map_start + s->map_offset) : find_unlisted(pc);
 		if (found & IS_STALE) {
 			renew_table();
 			found = s->table ? find_frame(s->table, at - s->map_start + s->map_offset) & ~IS_STALE : 0;

@@ -106,6 +106,11 @@ fn user_frames_below_those_of_the_kernel() {
 }
 
 #[test]
+fn from_the_page_for_old_system_calls() {
+    check("c-vsyscall", &[], "none", &["_start", "__libc_start_main*", "*", "main", "turn", "asked", "*"]);
+}
+
+#[test]
 fn code_made_at_run_time() {
     check("c-perfmap", &[], "none", &["main", "call_code", "Script:outer demo.js:1", "Script:*inner demo.js:7"]);
 }

@@ -25,15 +25,28 @@ const RATE: i64 = 199;
 /// What glibc calls `main` from; the function between has no name where its debug symbols are not installed.
 const LIBC: &[&str] = &["_start", "__libc_start_main*", "*", "main"];
 
+/// musl's functions in between end with jumps.
+const MUSL: &[&str] = &["_start", "libc_start_main_stage2", "main"];
+
 const C: [(u32, &str); 3] = [(60, "turn heavy sized leaf"), (30, "turn light chosen leaf"), (10, "turn leaf")];
 
 const TREES: &[Tree] = &[
     Tree { program: "c-tree", roots: &[LIBC], stacks: C },
     Tree { program: "c-tree-os", roots: &[LIBC], stacks: C },
+    Tree { program: "c-tree-untold", roots: &[LIBC], stacks: C },
     Tree { program: "c-tree-lto", roots: &[LIBC], stacks: C },
     Tree { program: "c-tree-cet", roots: &[LIBC], stacks: C },
     // musl describes none of its own code.
-    Tree { program: "c-tree-musl", roots: &[&["libc_start_main_stage2", "main"]], stacks: C },
+    Tree { program: "c-tree-musl", roots: &[MUSL], stacks: C },
+    Tree {
+        program: "c-handler-musl",
+        roots: &[MUSL],
+        stacks: [
+            (60, "turn signalled * on_signal heavy leaf"),
+            (30, "turn signalled * on_signal light leaf"),
+            (10, "turn leaf"),
+        ],
+    },
     Tree {
         program: "c-handler",
         roots: &[LIBC],

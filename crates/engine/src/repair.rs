@@ -82,7 +82,8 @@ pub(crate) fn walk(repair: &Repair, rule: impl Fn(FileKey, u64) -> Option<Rule>)
     let mut frames = Vec::new();
     let end = ascend(repair, &memory, &mut frames, rule)?;
     // Nothing is known of what lies above the copy: it is not that the stack could not be read.
-    let end = if end == WalkEnd::Fault && memory.cut.get() { WalkEnd::Unbuilt } else { end };
+    let unread = matches!(end, WalkEnd::Fault | WalkEnd::NoRule) && memory.cut.get();
+    let end = if unread { WalkEnd::Unbuilt } else { end };
     Ok(Walk { before: repair.head.frames, frames, end })
 }
 
@@ -151,7 +152,7 @@ fn by_frame_pointer(registers: &Registers, memory: &Copy<'_>, rule: Rule) -> Res
     if !ascends || fp % 8 != 0 {
         return Err(lost);
     }
-    registers.caller(Rule::FramePointer, memory).map_err(|_| WalkEnd::Fault)
+    registers.caller(Rule::FramePointer, memory).map_err(|_| if described { WalkEnd::Fault } else { lost })
 }
 
 fn registers(head: &StackHead) -> Registers {
@@ -237,6 +238,15 @@ mod tests {
         let walked = walk(&repair(stack_flag::EXACT, LIBRARY + 0x1010, STACK, &stack), rule);
         let frames = vec![LIBRARY + 0x1010, LIBRARY + 0x1030];
         assert_eq!(walked, Ok(Walk { before: 0, frames, end: WalkEnd::Root }));
+    }
+
+    #[test]
+    fn where_no_rule_is_known_what_looks_like_a_frame_pointer_is_tried() {
+        let end = |fp, rule| walk(&repair(0, PROGRAM + 1, fp, &[0, 0]), |_, _| Some(rule)).unwrap().end;
+        assert_eq!([Rule::FramePointer, Rule::Unknown].map(|rule| end(STACK, rule)), [WalkEnd::Root; 2]);
+        assert_eq!([Rule::FramePointer, Rule::Unknown].map(|rule| end(0, rule)), [WalkEnd::Root, WalkEnd::NoRule]);
+        assert_eq!([Rule::FramePointer, Rule::Unknown].map(|rule| end(8, rule)), [WalkEnd::Chain, WalkEnd::NoRule]);
+        assert_eq!([Rule::FramePointer, Rule::Unknown].map(|rule| end(STACK + 16, rule)), [WalkEnd::Unbuilt; 2]);
     }
 
     #[test]

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 
-use elf::pieces::Pieces;
 use elf::{Elf, ReadAt, Segment};
 
 use crate::rule::Rule;
@@ -21,13 +20,17 @@ mod follow;
 mod plt;
 mod starts;
 mod state;
+mod window;
 
 use follow::{Code, Extent, Follow, padding};
 use starts::Starts;
 use state::State;
+use window::Window;
 
 /// Instructions that are looked at in a file.
-const MOST_WORK: u64 = 48 << 20;
+const MOST_WORK: u64 = 24 << 20;
+/// What a function costs beside its instructions.
+const WORK_A_FUNCTION: u64 = 8;
 /// A longer function gets no rules.
 const LONGEST: usize = 256 << 10;
 /// As much is looked at to find the end of a function without a size.
@@ -56,6 +59,7 @@ pub(crate) struct Bare<'e, R> {
     /// What holds where functions go with something on the stack; `None` where several disagree.
     pending: BTreeMap<u64, Option<State>>,
     follow: Follow,
+    window: Window,
 }
 
 impl<'e, R: ReadAt + Clone> Bare<'e, R> {
@@ -68,14 +72,20 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
             .collect();
         sections.sort_unstable();
         let (called, pending) = (Vec::new(), BTreeMap::new());
-        Self { elf, sections, starts: None, called, pending, follow: Follow::new(MOST_WORK) }
+        Self { elf, sections, starts: None, called, pending, follow: Follow::new(MOST_WORK), window: Window::default() }
     }
 
     /// The rules of a gap in a segment: `row` gets each with where it begins and ends.
     pub(crate) fn rows(&mut self, segment: &Segment, from: u64, to: u64, row: &mut dyn FnMut(u64, u64, Rule)) {
-        let mut pieces = Pieces::new(self.elf.reader().clone(), segment.offset.0, segment.file_size);
+        let mut code = std::mem::take(&mut self.window);
+        code.enter(segment);
+        self.in_sections(&mut code, from, to, row);
+        self.window = code;
+    }
+
+    fn in_sections(&mut self, code: &mut Window, from: u64, to: u64, row: &mut dyn FnMut(u64, u64, Rule)) {
         if self.sections.is_empty() {
-            return self.stretch(&mut pieces, segment.address.0, from, to, row);
+            return self.stretch(code, from, to, row);
         }
         let mut at = from;
         let first = self.sections.partition_point(|(_, end, _)| *end <= from);
@@ -86,48 +96,49 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
                 return;
             }
             if start < end {
-                let base = segment.address.0;
                 if is_plt {
-                    self.plt(&mut pieces, base, start, end, row);
+                    self.plt(code, start, end, row);
                 } else {
-                    self.stretch(&mut pieces, base, start, end, row);
+                    self.stretch(code, start, end, row);
                 }
                 at = end;
             }
         }
     }
 
-    fn plt(&mut self, pieces: &mut Pieces<R>, base: u64, from: u64, to: u64, row: &mut dyn FnMut(u64, u64, Rule)) {
+    fn plt(&mut self, code: &mut Window, from: u64, to: u64, row: &mut dyn FnMut(u64, u64, Rule)) {
         let mut at = from;
         // Rules tell entries by the last bits of an address.
         while at % 16 == 0 && at + 16 <= to && !self.follow.is_spent() {
-            let code = pieces.bytes(at - base, 16);
+            let entry = code.bytes(self.elf.reader(), at, 16);
             self.follow.spend(4);
-            if let Some(header) = plt::header(code) {
+            if let Some(header) = plt::header(entry) {
                 let mut begin = 0;
                 for (end, rule) in header {
                     row(at + begin, at + end as u64, rule);
                     begin = end as u64;
                 }
             } else {
-                row(at, at + 16, plt::entry(code).unwrap_or_default());
+                row(at, at + 16, plt::entry(entry).unwrap_or_default());
             }
             at += 16;
         }
         if at < to {
-            let rule = plt::entry(pieces.bytes(at - base, (to - at).min(16) as usize));
-            if to - at < 16 && let Some(rule) = rule {
+            let rule = plt::entry(code.bytes(self.elf.reader(), at, (to - at).min(16) as usize));
+            if to - at < 16
+                && let Some(rule) = rule
+            {
                 row(at, to, rule);
             }
         }
     }
 
     /// A stretch of code.
-    fn stretch(&mut self, pieces: &mut Pieces<R>, base: u64, from: u64, to: u64, row: &mut dyn FnMut(u64, u64, Rule)) {
+    fn stretch(&mut self, code: &mut Window, from: u64, to: u64, row: &mut dyn FnMut(u64, u64, Rule)) {
         let mut at = from;
         let mut is_ready = false;
         while at < to && !self.follow.is_spent() {
-            let idle = padding(pieces.bytes(at - base, (to - at).min(SWEPT as u64) as usize)) as u64;
+            let idle = padding(code.bytes(self.elf.reader(), at, (to - at).min(SWEPT as u64) as usize)) as u64;
             self.follow.spend(1 + idle / 4);
             if idle > 0 && at + idle < to {
                 let next = at + idle;
@@ -140,14 +151,14 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
             }
             if !is_ready {
                 is_ready = true;
-                self.prepare(pieces, base, at, to);
+                self.prepare(code, at, to);
             }
-            at = self.function(pieces, base, at, to, idle > 0, row);
+            at = self.function(code, at, to, idle > 0, row);
         }
     }
 
     /// Finds out where functions begin.
-    fn prepare(&mut self, pieces: &mut Pieces<R>, base: u64, from: u64, to: u64) {
+    fn prepare(&mut self, window: &mut Window, from: u64, to: u64) {
         let elf = self.elf;
         let starts = self.starts.get_or_insert_with(|| Starts::of(elf));
         self.called.clear();
@@ -156,7 +167,10 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
         }
         let mut at = from;
         while at < to && !self.follow.is_spent() {
-            let code = pieces.bytes(at - base, (to - at).min(SWEPT as u64) as usize);
+            let code = window.bytes(elf.reader(), at, (to - at).min(SWEPT as u64) as usize);
+            if code.is_empty() {
+                break;
+            }
             let mut done = 0;
             while done < code.len() {
                 let mut steps = 0;
@@ -199,13 +213,13 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
     /// One function; gives where the next one may begin.
     fn function(
         &mut self,
-        pieces: &mut Pieces<R>,
-        base: u64,
+        window: &mut Window,
         at: u64,
         to: u64,
         after_padding: bool,
         row: &mut dyn FnMut(u64, u64, Rule),
     ) -> u64 {
+        self.follow.spend(WORK_A_FUNCTION);
         let mut named = None;
         let mut limit = to;
         let reads_symbols = self.reads_symbols(to - at);
@@ -222,13 +236,13 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
 
         let is_named = named.is_some();
         let size = named.map_or(0, |start| u64::from(start.size));
-        let split_off = named
-            .is_some_and(|start| self.starts.as_mut().is_some_and(|starts| starts.is_split_off(&start)));
+        let split_off =
+            named.is_some_and(|start| self.starts.as_mut().is_some_and(|starts| starts.is_split_off(&start)));
         let entry = at == self.elf.entry().0;
         let extent = if size > 0 { Extent::Whole } else { Extent::Reached };
         let longest = if size > 0 { LONGEST } else { LONGEST_UNSIZED };
         let end = if size > 0 { limit.min(at.saturating_add(size)) } else { limit };
-        let code = pieces.bytes(at - base, (end - at).min(longest as u64 + 1) as usize);
+        let code = window.bytes(self.elf.reader(), at, (end - at).min(longest as u64 + 1) as usize);
         let code = if size == 0 { &code[..code.len().min(longest)] } else { code };
         if code.is_empty() {
             return to;
@@ -256,6 +270,7 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
                 Extent::Whole => code.bytes.len(),
                 Extent::Reached => plain(code.bytes),
             };
+            self.follow.spend(done as u64 / 4);
             row(at, at + done as u64, Rule::Unknown);
             done
         } else {

@@ -1,8 +1,8 @@
-//! How to walk up a stack: from the unwind tables of an ELF file to compact rows.
+//! How to walk up a stack: from the unwind tables of an ELF file, and from its code where it has none, to compact rows.
 //!
 //! ```text
 //! Elf ──.eh_frame, .debug_frame──▶ entries by address ──compile──▶ (offset, Rule), … ──▶ spans of 64-byte lines ──▶ Output
-//!                                                           │
+//!  └────code between them─────────▶ functions ──bare───────┘│
 //!                                                    Rules: each rule once, by number
 //! ```
 //!
@@ -14,7 +14,7 @@
 //! memory at once, whatever its size. Any bytes give an answer; what cannot be read has no rule and is counted.
 //!
 //! Start reading at [`compile::compile`]. Tested against the `gimli` crate on the binaries of the machine that runs the
-//! tests, instruction by instruction, and on damaged bytes.
+//! tests, instruction by instruction, on damaged bytes, and by stepping through programs.
 #![forbid(unsafe_code)]
 
 mod bare;

@@ -27,6 +27,8 @@ pub(crate) enum Effect {
     ZeroFrame,
     /// The frame pointer becomes something else.
     FrameElsewhere,
+    /// `enter`, with so many bytes.
+    Enter(i64),
     /// `leave`.
     Leave,
     /// Both pointers become something else.
@@ -153,6 +155,7 @@ fn effect(instruction: &Instruction) -> Effect {
     match instruction.mnemonic() {
         Mnemonic::Push | Mnemonic::Pop if is_short(instruction.code()) => Effect::BothElsewhere,
         Mnemonic::Pushf | Mnemonic::Popf => Effect::StackElsewhere,
+        Mnemonic::Enter if instruction.immediate8_2nd() == 0 => Effect::Enter(instruction.immediate16().into()),
         Mnemonic::Enter => Effect::BothElsewhere,
         Mnemonic::Push => Effect::Push(first == Register::RBP),
         Mnemonic::Pushfq => Effect::Push(false),
@@ -184,11 +187,7 @@ fn effect(instruction: &Instruction) -> Effect {
         Mnemonic::Mov if first == Register::RBP && instruction.op1_kind() == OpKind::Memory => {
             near(Register::RSP).map_or(Effect::FrameElsewhere, Effect::LoadFrame)
         }
-        Mnemonic::Mov
-            if is_fp(first) && instruction.op1_kind() != OpKind::Register && instruction.immediate(1) == 0 =>
-        {
-            Effect::ZeroFrame
-        }
+        Mnemonic::Mov if is_fp(first) && matches!(instruction.try_immediate(1), Ok(0)) => Effect::ZeroFrame,
         Mnemonic::Xor if is_fp(first) && first == second => Effect::ZeroFrame,
         // They write to their second operand too.
         Mnemonic::Xchg | Mnemonic::Xadd | Mnemonic::Mulx if is_sp(first) || is_sp(second) => Effect::BothElsewhere,

@@ -133,7 +133,8 @@ impl Follow {
         self.leads.dedup();
         let mut to: HashMap<u32, Vec<u32>> = HashMap::new();
         self.leads.iter().for_each(|(from, part)| to.entry(*part).or_default().push(*from));
-        let mut new: Vec<u32> = (0..).zip(&self.returns).filter(|(_, returns)| **returns).map(|(part, _)| part).collect();
+        let mut new: Vec<u32> =
+            (0..).zip(&self.returns).filter(|(_, returns)| **returns).map(|(part, _)| part).collect();
         while let Some(part) = new.pop() {
             for from in to.remove(&part).unwrap_or_default() {
                 if !std::mem::replace(&mut self.returns[from as usize], true) {
@@ -327,8 +328,8 @@ impl Follow {
         let after = self.certain(state.after(step.effect))?;
         match step.flow {
             Flow::Next => return Ok(Some(after)),
-            // It asks for its own address.
-            Flow::Call(Some(target)) if target == step.next => {
+            // It asks for its own address. A call that does not return may lie before the function that it calls.
+            Flow::Call(Some(target)) if target == step.next && pops(code, step.next) => {
                 return self.certain(after.after(Effect::Push(false))).map(Some);
             }
             Flow::Call(_) => {
@@ -429,6 +430,13 @@ impl Follow {
         };
         Mark::try_from(index).ok().and_then(|index| index.checked_add(FIRST_STATE)).ok_or(Wrong(None))
     }
+}
+
+/// Whether a word is taken off the stack at an address.
+fn pops(code: Code<'_>, address: u64) -> bool {
+    let at = address.wrapping_sub(code.address) as usize;
+    let next = code.bytes.get(at..).and_then(|bytes| Steps::new(bytes, address).next());
+    next.is_some_and(|step| matches!(step.effect, Effect::Pop(_)))
 }
 
 /// Bytes at the begin that are between functions: instructions that do nothing, and zeroes.

@@ -102,6 +102,10 @@ impl State {
             Effect::LoadFrame(up) => self.restore(self.below(up)),
             Effect::ZeroFrame if self.fp == Fp::Caller && self.saved.is_none() => self.fp = Fp::Zeroed,
             Effect::ZeroFrame | Effect::FrameElsewhere => self.fp = Fp::Other,
+            Effect::Enter(bytes) => {
+                self = self.after(Effect::Push(true))?.after(Effect::FrameFromStack(0))?;
+                self.deepen(bytes)?;
+            }
             Effect::Leave => {
                 self.depth = match self.fp {
                     Fp::Below(distance) => Some(distance),
@@ -136,10 +140,11 @@ impl State {
             (Fp::Below(distance), None) => Cfa::Register(Register::RBP, distance),
             _ => return Rule::Unknown,
         };
-        let fp = match (self.fp, self.saved) {
-            (Fp::Caller, _) => SavedFp::Same,
-            (_, Some(distance)) => SavedFp::AtCfa(-distance),
-            _ => SavedFp::Lost,
+        let fp = match (self.saved, self.fp) {
+            // Even where it is in its register still: some way that was not found may have changed that.
+            (Some(distance), _) => SavedFp::AtCfa(-distance),
+            (None, Fp::Caller) => SavedFp::Same,
+            (None, _) => SavedFp::Lost,
         };
         Rule::Frame(Frame { cfa, fp, ..Frame::ENTRY })
     }
@@ -186,12 +191,14 @@ mod tests {
     fn a_function_with_a_frame_pointer() {
         use Effect::*;
         check(&[], "Register(rsp, 8) Same");
-        check(&[Push(true)], "Register(rsp, 16) Same");
+        check(&[Push(true)], "Register(rsp, 16) AtCfa(-16)");
         check(&[Push(true), FrameFromStack(0)], "Register(rbp, 16) AtCfa(-16)");
         check(&[Push(true), FrameFromStack(0), Push(false), StackElsewhere], "Register(rbp, 16) AtCfa(-16)");
         check(&[Push(true), FrameFromStack(0), MoveStack(-64), Leave], "Register(rsp, 8) Same");
         let restored = [Push(true), FrameFromStack(0), Push(false), StackElsewhere, StackFromFrame(-8), Pop(false)];
         check(&restored, "Register(rbp, 16) AtCfa(-16)");
+        check(&[Enter(32)], "Register(rbp, 16) AtCfa(-16)");
+        check(&[Enter(32), Leave], "Register(rsp, 8) Same");
         check(&[&restored[..], &[Pop(true)]].concat(), "Register(rsp, 8) Same");
     }
 
@@ -201,7 +208,7 @@ mod tests {
         check(&[Push(false), Push(true), MoveStack(-24), FrameElsewhere], "Register(rsp, 48) AtCfa(-24)");
         check(&[Push(true), FrameElsewhere, MoveStack(-24), MoveStack(24), Pop(true)], "Register(rsp, 8) Same");
         check(&[MoveStack(-24), StoreFrame(16), FrameElsewhere], "Register(rsp, 32) AtCfa(-16)");
-        check(&[MoveStack(-24), StoreFrame(16), FrameElsewhere, LoadFrame(16)], "Register(rsp, 32) Same");
+        check(&[MoveStack(-24), StoreFrame(16), FrameElsewhere, LoadFrame(16)], "Register(rsp, 32) AtCfa(-16)");
         check(&[FrameElsewhere], "Register(rsp, 8) Lost");
         // The place of the frame pointer was left.
         check(&[Push(true), FrameElsewhere, MoveStack(8)], "Register(rsp, 8) Lost");
@@ -221,7 +228,8 @@ mod tests {
 
     #[test]
     fn where_two_ways_meet_both_must_be_possible() {
-        let after = |effects: &[Effect]| effects.iter().fold(State::ENTRY, |state, effect| state.after(*effect).unwrap());
+        let after =
+            |effects: &[Effect]| effects.iter().fold(State::ENTRY, |state, effect| state.after(*effect).unwrap());
         let (pushed, both) = (after(&[Effect::Push(false)]), after(&[Effect::Push(true)]));
         assert_eq!(State::ENTRY.joined(pushed), None);
         assert_eq!(pushed.joined(both), Some(pushed));

@@ -28,6 +28,27 @@ impl Folder {
         run(command.arg("build").args(arguments).arg("-o").arg(&output).arg("."));
         output
     }
+
+    /// Builds a program of C and assembly.
+    pub(crate) fn c(&self, compiler: &str, arguments: &[&str], sources: &[(&str, &str)], name: &str) -> PathBuf {
+        let output = self.path(name);
+        let mut command = Command::new(compiler);
+        command.current_dir(self.0.path()).args(arguments).arg("-o").arg(&output);
+        for (file, text) in sources {
+            fs::write(self.path(file), text).unwrap();
+            command.arg(file);
+        }
+        run(&mut command);
+        output
+    }
+}
+
+/// Clang, as `crates/bpf` finds it.
+pub(crate) fn clang() -> String {
+    let named = std::env::var("CLANG").ok();
+    let numbered = (14..=23).rev().map(|version| format!("clang-{version}"));
+    let all = named.into_iter().chain(numbered).chain(["clang".to_owned()]);
+    all.filter(|name| Command::new(name).arg("--version").output().is_ok()).next().expect("clang is installed")
 }
 
 /// Runs a program to its end and gives what it printed.

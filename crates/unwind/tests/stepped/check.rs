@@ -19,6 +19,8 @@ pub(crate) struct Seen {
     pub(crate) right: u64,
     /// No caller was known, and our rule named one, or none; by the function.
     pub(crate) unknown: u64,
+    /// A caller was known and we had no rule; how often, by place.
+    pub(crate) without: BTreeMap<String, u64>,
     /// Our rule named another caller; how often, by place and what was wrong.
     pub(crate) wrong: BTreeMap<String, u64>,
     /// Of those that are right, the ones whose rule is an unusual one.
@@ -47,6 +49,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) stacks_move: bool,
     /// Every so many steps the whole stack is walked.
     pub(crate) walk: u64,
+    /// Whether a place may have no rule.
+    pub(crate) may_be_unknown: bool,
 }
 
 pub(crate) fn run(program: &Path, settings: &Settings<'_>) -> Seen {
@@ -101,7 +105,8 @@ pub(crate) fn run(program: &Path, settings: &Settings<'_>) -> Seen {
         let after = tracee.registers();
         let new = after.get(Register::RSP).unwrap();
         match kind {
-            Kind::Call if new == sp.wrapping_sub(8) => {
+            // A call of the next instruction asks for its address.
+            Kind::Call if new == sp.wrapping_sub(8) && after.pc != pc + length => {
                 let fp = registers.get(Register::RBP).unwrap();
                 shadow.call(new, Call { to: pc + length, fp });
             }
@@ -186,6 +191,12 @@ fn compare(
             }
         }
         Err(Stop::Outermost) => seen.unknown += 1,
+        Err(Stop::NoRule) if settings.may_be_unknown => {
+            seen.unknown += 1;
+            let (path, offset) = files.place(pc).unwrap();
+            let name = path.rsplit('/').next().unwrap();
+            *seen.without.entry(format!("{name}+{offset:#x}")).or_default() += 1;
+        }
         Err(stop) if expected.is_none() => {
             _ = stop;
             seen.unknown += 1;

@@ -85,13 +85,13 @@ func main() {
 "#;
 
 #[track_caller]
-fn fine(seen: &Seen) {
+pub(crate) fn fine(seen: &Seen) {
     let wrong: u64 = seen.wrong.values().sum();
-    let Seen { steps, right, unknown, unusual, ends, code, .. } = seen;
+    let Seen { steps, right, unknown, without, unusual, ends, code, .. } = seen;
     let few: Vec<_> = seen.wrong.iter().take(60).collect();
     assert!(
         few.is_empty() && unknown * 100 < *steps,
-        "{steps} steps, {right} right, {unknown} unknown, {wrong} wrong, {unusual:?}, {ends:?}, status {code}: {few:#?}"
+        "{steps} steps, {right} right, {unknown} unknown, {wrong} wrong, {unusual:?}, {ends:?}, status {code}: {few:#?}, without a rule {without:?}"
     );
 }
 
@@ -106,6 +106,7 @@ fn go(source: &str, arguments: &[&str], environment: &[(&str, &str)]) {
         only: Some("go-program"),
         stacks_move: true,
         walk: 97,
+        may_be_unknown: false,
     };
     let seen = run(&program, &settings);
     assert!(seen.unusual.contains_key("OtherStack"), "{:?}", seen.unusual);
