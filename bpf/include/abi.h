@@ -21,6 +21,7 @@
 #define LINE_WORDS 16
 #define SPAN_BITS 14 /* bytes of a file that share a run of lines, as a power of two */
 #define ROWS_BITS 12 /* of the pointer to a span's lines: how many rows they hold; the others: the first line */
+#define SPAN_AWAITED (1 << ROWS_BITS) /* in place of a pointer: the rows of this span come when they are asked for */
 #define TABLE_BITS 12 /* of the number of a table: its place; the others: how often the place was used before */
 #define MAX_TABLES (1 << TABLE_BITS)
 #define TABLE_NUMBER_BITS 20
@@ -76,6 +77,7 @@ enum rule_kind {
 	RULE_FRAME_POINTER = 7, /* frame pointer and return address lie where the frame pointer points */
 	RULE_ABSENT = 8, /* the rows of the file found no room */
 	RULE_OTHER_STACK = 9, /* the same, on another stack, which may lie anywhere */
+	RULE_AWAITED = 10, /* the rows of the span come when a stack asks for them */
 };
 
 /* struct rule.fp: what of the caller's frame pointer; FP_AT and FP_IN with a register in the upper four bits */
@@ -115,7 +117,7 @@ struct table {
 	u32 first_span;
 	u32 spans;
 	u32 otherwise; /* the rule of places that no span has */
-	u32 pad;
+	u32 awaited; /* the rule of places whose rows come when they are asked for */
 };
 
 /* One executable mapping that the sample's user addresses lie in. Addresses in bytes. */

@@ -62,6 +62,8 @@ struct {
 #define TAG_BITS (PLACE_BITS - RECENT_BITS)
 #define IS_PLAIN (1 << PLAIN_BITS)
 #define IS_STALE (1 << (PLAIN_BITS + 1))
+/* Never among what was looked up lately: the next sample may find rows. */
+#define IS_AWAITED (1 << (PLAIN_BITS + 2))
 #define FOUND_MASK ((1ULL << (64 - TAG_BITS)) - 1)
 _Static_assert(PLAIN_BITS + 2 <= 64 - TAG_BITS, "a word has room for what was found");
 struct {
@@ -115,7 +117,7 @@ static __always_inline u32 row_before(struct line *line, u32 place)
 }
 
 /* The number of the rule of an offset in the file of a table; 0 where none is known, IS_STALE when the number is of no table any
- * more: it made room for others. */
+ * more: it made room for others; with IS_AWAITED where rows come when they are asked for. */
 __attribute__((noinline)) int find_rule(u32 number, u64 offset)
 {
 	u32 slot = number & (MAX_TABLES - 1);
@@ -135,7 +137,7 @@ __attribute__((noinline)) int find_rule(u32 number, u64 offset)
 	u32 count = pointer & ((1 << ROWS_BITS) - 1);
 	u32 first = pointer >> ROWS_BITS;
 	if (!count)
-		return table->otherwise & 0xffff;
+		return pointer ? IS_AWAITED | (table->awaited & 0xffff) : table->otherwise & 0xffff;
 	u32 blocks = (count + LINE_WORDS - 1) / LINE_WORDS;
 	if (blocks > 1) {
 		u32 indexes = (blocks + 2 * LINE_WORDS - 1) / (2 * LINE_WORDS);
@@ -185,7 +187,10 @@ static __always_inline u32 find_frame(u32 table, u64 offset)
 	u32 found = find_rule(table, offset);
 	if (found & IS_STALE)
 		return IS_STALE;
+	bool awaited = found & IS_AWAITED;
 	found &= 0xffff;
+	if (awaited)
+		return found;
 	struct rule *rule = bpf_map_lookup_elem(&rules, &found);
 	if (rule && rule->kind == RULE_PLAIN)
 		found = IS_PLAIN | (rule->extra & (IS_PLAIN - 1));

@@ -24,7 +24,7 @@ _Static_assert(INNER_FRAMES % OUTER_FRAMES == 0, "the outer frames follow the in
 /* What a walk says that has not ended: it goes on, or it needs the registers of the interrupted frame. */
 enum { WALK_ON = -1, WALK_WANTS_REGISTERS = -2 };
 
-/* scratch.unbuilt: a frame lay in a file whose rows are awaited, or found no room. */
+/* scratch.unbuilt: a frame lay in code whose rows are awaited, or found no room. */
 enum { ROWS_AWAITED = 1, ROWS_ABSENT = 2 };
 
 /* What `resolve` found of an address. */
@@ -160,7 +160,7 @@ static __always_inline int step_by_frame_pointer(struct scratch *s, u32 kind)
 	bool described = kind == RULE_FRAME_POINTER || kind == RULE_OTHER_STACK || !(s->map_flags & (MAPPING_FILE | MAPPING_VDSO));
 	if (kind == RULE_ABSENT)
 		s->unbuilt |= ROWS_ABSENT;
-	else if (!described && !s->table && !(s->unbuilt & ROWS_AWAITED))
+	else if (!described && (!s->table || kind == RULE_AWAITED) && !(s->unbuilt & ROWS_AWAITED))
 		stop_here(s);
 	int lost = s->unbuilt ? END_unbuilt : described ? END_chain : END_no_rule;
 	/* Where nobody says that there is a frame pointer, zero is a value like others. */
@@ -237,8 +237,8 @@ __attribute__((noinline)) int step_rarely(u32 number)
 		s->exact = s->known = 1;
 		return WALK_ON;
 	}
-	if (kind == RULE_UNKNOWN || kind == RULE_FRAME_POINTER || kind == RULE_ABSENT ||
-	    kind == RULE_OTHER_STACK)
+	if (kind == RULE_UNKNOWN || kind == RULE_FRAME_POINTER || kind == RULE_ABSENT || kind == RULE_OTHER_STACK ||
+	    kind == RULE_AWAITED)
 		return step_by_frame_pointer(s, kind);
 	if (kind == RULE_PLT) {
 		cfa = s->sp + ((s->pc & 15) >= offset(rule->cfa) ? 16 : 8);

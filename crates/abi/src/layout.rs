@@ -28,7 +28,7 @@ macro_rules! layout {
 /// All of them.
 pub const LAYOUTS: [Layout; 7] = [
     layout!("rule", size_of::<Rule>(), Rule, [kind, base, fp_kind, ra, cfa, fp, extra], []),
-    layout!("table", size_of::<Table>(), Table, [number, base, first_span, spans, otherwise, pad], []),
+    layout!("table", size_of::<Table>(), Table, [number, base, first_span, spans, otherwise, awaited], []),
     layout!("mapping", size_of::<Mapping>(), Mapping, [start, end, offset, ino, dev, version, flags, pad], []),
     layout!(
         "sample",

@@ -8,6 +8,8 @@ pub const LINE_WORDS: usize = 16;
 pub const SPAN_BITS: u32 = 14;
 /// Bits of the pointer to a span's lines that say how many rows they hold; those above are the first line's number.
 pub const ROWS_BITS: u32 = 12;
+/// In place of the pointer of a span whose rows come when they are asked for (`SPAN_AWAITED`).
+pub const SPAN_AWAITED: u32 = 1 << ROWS_BITS;
 /// Bits of a table's number that say where it stands; those above tell it from the tables that stood there before.
 pub const TABLE_BITS: u32 = 12;
 /// Bits of a table's number.
@@ -44,6 +46,7 @@ pub mod rule_kind {
     pub const FRAME_POINTER: u8 = 7;
     pub const ABSENT: u8 = 8;
     pub const OTHER_STACK: u8 = 9;
+    pub const AWAITED: u8 = 10;
 }
 
 /// Values of [`Rule::fp_kind`] (`enum rule_fp`, which documents them).
@@ -80,7 +83,7 @@ pub struct Table {
     pub first_span: u32,
     pub spans: u32,
     pub otherwise: u32,
-    pub pad: u32,
+    pub awaited: u32,
 }
 
 const _: () = assert!(size_of::<Rule>() == 16);

@@ -89,7 +89,7 @@ fn rows(scope: &Scope, profiler: &Arc<Profiler>) {
         let profiler = Arc::clone(profiler);
         move || profiler.rows().map_or(0, |rows| read(&rows)) as f64
     };
-    let counters: [(_, _, Read); 8] = [
+    let counters: [(_, _, Read); 9] = [
         (
             "pyrope_unwind_walks_repaired_total",
             "Walks that came to code without unwind rows and were completed when they had come.",
@@ -110,6 +110,11 @@ fn rows(scope: &Scope, profiler: &Arc<Profiler>) {
         ),
         ("pyrope_unwind_tables_evicted_total", "Files whose unwind rows made room for others.", RowCounts::evicted),
         (
+            "pyrope_unwind_spans_total",
+            "Spans of 16 KiB whose unwind rows were built because they were asked for.",
+            RowCounts::spans,
+        ),
+        (
             "pyrope_unwind_entries_malformed_total",
             "Entries of unwind tables that could not be read, or only in part.",
             RowCounts::malformed,
@@ -122,6 +127,8 @@ fn rows(scope: &Scope, profiler: &Arc<Profiler>) {
     let help = "Time spent building unwind rows, in seconds.";
     scope.counter_from("pyrope_unwind_build_seconds_total", help, &[], move || build() / 1e9);
     scope.gauge_from("pyrope_unwind_tables", "Files that have unwind rows now.", &[], read(RowCounts::tables));
+    let help = "Files of which only those unwind rows are held that were asked for.";
+    scope.gauge_from("pyrope_unwind_tables_partial", help, &[], read(RowCounts::partial));
     scope.gauge_from("pyrope_unwind_rows_bytes", "Kernel memory that unwind rows take.", &[], read(RowCounts::bytes));
 }
 

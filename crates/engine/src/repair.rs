@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 
+use abi::rows::SPAN_BITS;
 use abi::{ADDRESS_EXACT, MAX_USER_FRAMES, Mapping, StackHead, WalkEnd, mapping_flag, stack_flag};
 use unwind::rule::SIGNAL_ORDER;
 use unwind::step::{Memory, Registers, Stop};
@@ -73,11 +74,20 @@ impl Memory for Copy<'_> {
     }
 }
 
+/// What a walk waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// The rows of a file.
+    File(FileKey),
+    /// Those of one span of it, by its number.
+    Span(FileKey, u64),
+}
+
 /// Walks the rest of a stack as the kernel side would have. `rule` gives the rule of a place in a file.
 ///
 /// # Errors
-/// A file that has no rows yet.
-pub(crate) fn walk(repair: &Repair, rule: impl Fn(FileKey, u64) -> Option<Rule>) -> Result<Walk, FileKey> {
+/// Rows that are not there yet.
+pub(crate) fn walk(repair: &Repair, rule: impl Fn(FileKey, u64) -> Option<Rule>) -> Result<Walk, Wants> {
     let memory = Copy { start: repair.head.sp, words: &repair.stack, cut: Cell::new(false) };
     let mut frames = Vec::new();
     let end = ascend(repair, &memory, &mut frames, rule)?;
@@ -92,7 +102,7 @@ fn ascend(
     memory: &Copy<'_>,
     frames: &mut Vec<u64>,
     rule: impl Fn(FileKey, u64) -> Option<Rule>,
-) -> Result<WalkEnd, FileKey> {
+) -> Result<WalkEnd, Wants> {
     let before = usize::from(repair.head.frames);
     let mut exact = repair.head.flags & stack_flag::EXACT != 0;
     let mut registers = registers(&repair.head);
@@ -104,7 +114,13 @@ fn ascend(
             return Ok(WalkEnd::NotCode);
         }
         let found = match mapping.and_then(|mapping| Some((mapping, file_of(mapping)?))) {
-            Some((mapping, key)) => rule(key, at - mapping.start + mapping.offset).ok_or(key)?,
+            Some((mapping, key)) => {
+                let offset = at - mapping.start + mapping.offset;
+                match rule(key, offset).ok_or(Wants::File(key))? {
+                    Rule::Awaited => return Err(Wants::Span(key, offset >> SPAN_BITS)),
+                    rule => rule,
+                }
+            }
             None => Rule::FramePointer,
         };
         let shown_exact = (exact && depth > 0) || found == Rule::Signal;
@@ -113,7 +129,7 @@ fn ascend(
             return Ok(WalkEnd::Full);
         }
         let caller = match found {
-            Rule::Unknown | Rule::Absent | Rule::FramePointer | Rule::OtherStack => {
+            Rule::Unknown | Rule::Absent | Rule::Awaited | Rule::FramePointer | Rule::OtherStack => {
                 by_frame_pointer(&registers, memory, found)
             }
             _ => registers.caller(found, memory).map_err(|stop| match stop {
@@ -223,7 +239,10 @@ mod tests {
         let stack = [1, 2, LIBRARY + 0x20];
         let walked =
             walk(&repair(stack_flag::EXACT, PROGRAM, 0, &stack), |key, at| rule(key, at).filter(|_| key == file(7)));
-        assert_eq!(walked, Err(file(8)));
+        assert_eq!(walked, Err(Wants::File(file(8))));
+        let awaited = |key, at| rule(key, at).map(|rule| if key == file(8) { Rule::Awaited } else { rule });
+        let walked = walk(&repair(stack_flag::EXACT, PROGRAM, 0, &stack), awaited);
+        assert_eq!(walked, Err(Wants::Span(file(8), 0)));
     }
 
     #[test]

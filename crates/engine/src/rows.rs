@@ -29,7 +29,7 @@ use self::wish::State;
 pub(crate) use self::wish::{Wish, seconds};
 use crate::kernel::{KernelError, RowMaps};
 use crate::opener::FileKey;
-use crate::repair::{Repair, Repaired};
+use crate::repair::{Repair, Repaired, Wants};
 use crate::vdso;
 
 /// Lines that are written into the kernel at once: 64 KiB.
@@ -93,6 +93,8 @@ struct Counts {
     rules_refused: AtomicU64,
     repaired: AtomicU64,
     unrepaired: AtomicU64,
+    partial: AtomicU64,
+    spans: AtomicU64,
     tight: AtomicBool,
     stopping: AtomicBool,
 }
@@ -148,6 +150,16 @@ impl RowCounts {
         self.0.unrepaired.load(Relaxed)
     }
 
+    /// Files of which only those rows are held that were asked for.
+    pub fn partial(&self) -> u64 {
+        self.0.partial.load(Relaxed)
+    }
+
+    /// Spans of such files that were asked for and built.
+    pub fn spans(&self) -> u64 {
+        self.0.spans.load(Relaxed)
+    }
+
     /// Such walks could not be waited for.
     pub(crate) fn leave_unrepaired(&self, walks: u64) {
         self.0.unrepaired.fetch_add(walks, Relaxed);
@@ -199,6 +211,7 @@ pub(crate) fn run(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
+        builder.load_spans();
         let late = builder.repairs.give_up();
         builder.counts.leave_unrepaired(late);
     }
@@ -220,8 +233,9 @@ struct Builder {
 impl Builder {
     fn begin(maps: Box<dyn RowMaps>, repaired: Sender<Repaired>, counts: RowCounts) -> Result<Self, KernelError> {
         let mut rules = Rules::default();
-        let [frame_pointer, absent] = [Rule::FramePointer, Rule::Absent].map(|rule| rules.number(rule));
-        let tables = Tables::new(maps);
+        let [frame_pointer, absent, awaited] =
+            [Rule::FramePointer, Rule::Absent, Rule::Awaited].map(|rule| rules.number(rule));
+        let tables = Tables::new(maps, awaited);
         let (known, repairs) = (HashMap::new(), Repairs::new(repaired));
         let mut builder = Self { tables, rules, rules_written: 0, frame_pointer, absent, known, repairs, counts };
         builder.write_rules()?;
@@ -261,8 +275,11 @@ impl Builder {
                 let took = begin.elapsed();
                 tracing::debug!(%path, rows = summary.rows, malformed = summary.malformed, ?took, "unwind rows built");
                 self.count(&summary, took.as_nanos() as u64);
-                let done = self.repairs.built(key, |key, offset| rule_at(&self.tables, &self.rules, key, offset));
-                self.counts.0.repaired.fetch_add(done, Relaxed);
+                self.go_on(Wants::File(key));
+            }
+            Ok(None) if self.build_in_parts(key, file, wish) => {
+                tracing::debug!(%path, "no room for all unwind rows at once: they come span by span");
+                self.go_on(Wants::File(key));
             }
             Ok(None) => {
                 self.counts.0.refused.fetch_add(1, Relaxed);
@@ -281,11 +298,65 @@ impl Builder {
         self.show();
     }
 
+    /// Goes on with walks that waited for these rows.
+    fn go_on(&mut self, wants: Wants) {
+        let done = self.repairs.built(wants, |key, offset| rule_at(&self.tables, &self.rules, key, offset));
+        self.counts.0.repaired.fetch_add(done, Relaxed);
+    }
+
+    /// Gives a file a table whose spans come when they are asked for. False if there is no room for that either.
+    fn build_in_parts(&mut self, key: FileKey, file: &File, wish: &Wish) -> bool {
+        let Ok((elf, _)) = Elf::parse(file) else { return false };
+        let spans = unwind::spans_of(&elf);
+        let published = self.tables.publish_awaited(key, Arc::clone(wish), &spans);
+        published.unwrap_or_else(|error| {
+            tracing::debug!(%error, "a table of unwind rows cannot be written");
+            false
+        })
+    }
+
+    /// Builds the spans that walks wait for.
+    fn load_spans(&mut self) {
+        while let Some((key, span)) = self.repairs.wanted_span() {
+            let wants = Wants::Span(key, span);
+            match self.load_span(key, span) {
+                Ok(true) => {
+                    self.counts.0.spans.fetch_add(1, Relaxed);
+                    self.go_on(wants);
+                }
+                result => {
+                    if let Err(error) = result {
+                        tracing::warn!(%error, "unwind rows cannot be written");
+                    }
+                    self.counts.0.refused.fetch_add(1, Relaxed);
+                    let gone = self.repairs.refused(wants);
+                    self.counts.leave_unrepaired(gone);
+                }
+            }
+            self.show();
+        }
+    }
+
+    /// Builds one span. False if there is no room, or its file is closed.
+    fn load_span(&mut self, key: FileKey, span: u64) -> Result<bool, KernelError> {
+        let Some(file) = self.known.get(&key).and_then(|known| known.file.upgrade()) else { return Ok(false) };
+        let Ok((elf, _)) = Elf::parse(&*file) else { return Ok(false) };
+        let begin = Instant::now();
+        self.rules.allow(MOST_NEW_RULES);
+        let mut output = Span::default();
+        let summary = unwind::compile_span(&elf, span, &mut self.rules, &mut output);
+        self.write_rules()?;
+        self.counts.0.rows.fetch_add(summary.rows, Relaxed);
+        self.counts.0.nanoseconds.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
+        self.tables.load(key, span, output.rows, &output.lines)
+    }
+
     /// Says what the kernel holds now.
     fn show(&self) {
         let counts = &self.counts.0;
         counts.evicted.store(self.tables.evicted, Relaxed);
         counts.tables.store(self.tables.len() as u64, Relaxed);
+        counts.partial.store(self.tables.partial() as u64, Relaxed);
         counts.bytes.store(u64::from(self.tables.lines_used()) * size_of::<Line>() as u64, Relaxed);
         counts.tight.store(self.tables.is_tight(), Relaxed);
         counts.rules_refused.store(self.rules.refused(), Relaxed);
@@ -348,6 +419,19 @@ impl Builder {
 fn rule_at(tables: &Tables, rules: &Rules, key: FileKey, offset: u64) -> Option<Rule> {
     let number = tables.rule_at(&key, offset)?;
     rules.list().get(usize::from(number)).copied()
+}
+
+/// One span.
+#[derive(Default)]
+struct Span {
+    rows: usize,
+    lines: Vec<Line>,
+}
+
+impl Output for Span {
+    fn span(&mut self, _: u64, rows: usize, lines: &[Line]) {
+        (self.rows, self.lines) = (rows, lines.to_vec());
+    }
 }
 
 /// Gathers spans to portions.

@@ -202,6 +202,10 @@ impl<R: ReadAt + Clone> Source for Table<R> {
         }
     }
 
+    fn seek(&mut self, address: u64) {
+        self.order.seek(address, self.address);
+    }
+
     fn malformed(&self) -> u64 {
         self.malformed
     }

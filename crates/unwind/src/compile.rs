@@ -1,6 +1,8 @@
 //! From the tables of a file to spans of rows.
 
-use elf::{Elf, ReadAt, Segment};
+use std::ops::Range;
+
+use elf::{Elf, FileOffset, ReadAt, Segment, Svma};
 
 use crate::bare::Bare;
 use crate::cfi::Table;
@@ -42,10 +44,65 @@ pub struct Summary {
 
 /// Compiles the rows of a file.
 pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut impl Output) -> Summary {
-    let segments = code(elf);
+    compile_segments(elf, code(elf), rules, output)
+}
+
+/// Compiles the rows of one span, by its number. With a table to search in that takes microseconds.
+pub fn compile_span<R: ReadAt + Clone>(
+    elf: &Elf<R>,
+    number: u64,
+    rules: &mut Rules,
+    output: &mut impl Output,
+) -> Summary {
+    let (start, end) = (number << SPAN_BITS, (number + 1) << SPAN_BITS);
+    let within = |segment: Segment| {
+        let from = segment.offset.0.max(start);
+        let to = (segment.offset.0 + segment.file_size).min(end);
+        let file_size = to.checked_sub(from).filter(|size| *size > 0)?;
+        let address = Svma(segment.address.0 + (from - segment.offset.0));
+        Some(Segment { offset: FileOffset(from), address, file_size, ..segment })
+    };
+    let segments = code(elf).into_iter().filter_map(within).collect();
+    compile_segments(elf, segments, rules, &mut Only { number, output })
+}
+
+/// Which spans may have rows, without those between them: runs of numbers, in order.
+pub fn spans_of<R: ReadAt>(elf: &Elf<R>) -> Vec<Range<u64>> {
+    let span = |segment: &Segment| {
+        let end = segment.offset.0 + segment.file_size;
+        segment.offset.0 >> SPAN_BITS..end.div_ceil(1 << SPAN_BITS)
+    };
+    let mut spans: Vec<Range<u64>> = code(elf).iter().map(span).collect();
+    spans.sort_by_key(|span| span.start);
+    spans
+}
+
+/// Hands one span on.
+struct Only<'o, O> {
+    number: u64,
+    output: &'o mut O,
+}
+
+impl<O: Output> Output for Only<'_, O> {
+    fn span(&mut self, number: u64, rows: usize, lines: &[Line]) {
+        if number == self.number {
+            self.output.span(number, rows, lines);
+        }
+    }
+}
+
+fn compile_segments<R: ReadAt + Clone>(
+    elf: &Elf<R>,
+    segments: Vec<Segment>,
+    rules: &mut Rules,
+    output: &mut impl Output,
+) -> Summary {
     let mut spans = Spans::new(rules, output);
     spans.summary.code = segments.iter().map(|segment| segment.file_size).sum();
     let mut merged = Merged::new(sources(elf));
+    if let Some(first) = segments.first() {
+        merged.seek(first.address.0);
+    }
     let mut bare = Bare::of(elf);
     let mut next = merged.next();
     for segment in segments {

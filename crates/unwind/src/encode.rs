@@ -13,6 +13,7 @@ impl From<Rule> for Encoded {
             Rule::Outermost => simple(rule_kind::OUTERMOST),
             Rule::Signal => simple(rule_kind::SIGNAL),
             Rule::Absent => simple(rule_kind::ABSENT),
+            Rule::Awaited => simple(rule_kind::AWAITED),
             Rule::FramePointer => simple(rule_kind::FRAME_POINTER),
             Rule::OtherStack => simple(rule_kind::OTHER_STACK),
             Rule::Frame(frame) => encode(frame).unwrap_or_else(|| simple(rule_kind::UNKNOWN)),

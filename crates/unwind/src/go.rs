@@ -112,6 +112,11 @@ impl<R: ReadAt + Clone> Source for Go<'_, R> {
         self.malformed += u64::from(!whole);
     }
 
+    fn seek(&mut self, address: u64) {
+        self.frames.seek(Svma(address));
+        self.upcoming = self.read();
+    }
+
     fn malformed(&self) -> u64 {
         self.malformed
     }

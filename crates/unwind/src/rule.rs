@@ -55,6 +55,8 @@ pub enum Rule {
     Unknown,
     /// There are rows, but not here: they found no room.
     Absent,
+    /// There are rows, and they come when they are asked for.
+    Awaited,
     /// The frame has no caller.
     Outermost,
     /// The kernel built the frame for a signal: the interrupted registers lie above it.

@@ -96,6 +96,7 @@ impl Rules {
             Rule::FramePointer => 4,
             Rule::Absent => 5,
             Rule::OtherStack => 6,
+            Rule::Awaited => 7,
         };
         (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (RECENT - 1)
     }

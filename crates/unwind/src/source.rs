@@ -19,6 +19,9 @@ pub(crate) trait Source {
     /// The rules of a stretch, one of the two that came last: `row` gets each with where it begins and ends.
     fn rows(&mut self, stretch: Stretch, row: &mut dyn FnMut(u64, u64, Rule));
 
+    /// Leaves out what ends at or before an address, as far as that can be done fast.
+    fn seek(&mut self, address: u64);
+
     /// How much could not be read, or only in part.
     fn malformed(&self) -> u64;
 }
@@ -51,6 +54,16 @@ impl<'s> Merged<'s> {
             if !doubted && stretch.start >= self.at {
                 self.at = stretch.end;
                 return Some((stretch, which));
+            }
+        }
+    }
+
+    /// Goes on at an address, or somewhat before.
+    pub(crate) fn seek(&mut self, address: u64) {
+        for (source, next) in &mut self.sources {
+            if next.is_some_and(|next| next.end <= address) {
+                source.seek(address);
+                *next = source.next();
             }
         }
     }

@@ -55,7 +55,7 @@ impl Registers {
         let word = |address| memory.word(address).ok_or(Stop::Fault);
         let mut caller = Self { pc: 0, general: [None; 16] };
         match rule {
-            Rule::Unknown | Rule::Absent => return Err(Stop::NoRule),
+            Rule::Unknown | Rule::Absent | Rule::Awaited => return Err(Stop::NoRule),
             Rule::Outermost => return Err(Stop::Outermost),
             Rule::Signal => {
                 let context = based(Register::RSP, 0)?.wrapping_add(SIGNAL_CONTEXT);

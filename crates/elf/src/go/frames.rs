@@ -96,6 +96,19 @@ impl<R: ReadAt + Clone> GoFrames<R> {
         }
     }
 
+    /// Goes on with the last function that does not begin behind an address, if that was not reached yet.
+    pub fn seek(&mut self, address: Svma) {
+        let (mut low, mut high) = (self.index, self.table.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let Some(at) = self.table.search_at(middle) else { return };
+            let bytes = self.search.bytes(at, self.table.search_bytes());
+            let Some((start, ..)) = self.table.search_record(bytes) else { return };
+            if start <= address { low = middle + 1 } else { high = middle }
+        }
+        self.index = self.index.max(low.saturating_sub(1));
+    }
+
     fn frame(&mut self, index: u32) -> Option<GoFrame> {
         let bytes = self.search.bytes(self.table.search_at(index)?, self.table.search_bytes());
         let (start, offset, end) = self.table.search_record(bytes)?;

@@ -6,14 +6,14 @@ use crossbeam_channel::Sender;
 use unwind::Rule;
 
 use crate::opener::FileKey;
-use crate::repair::{Repair, Repaired, walk};
+use crate::repair::{Repair, Repaired, Wants, walk};
 
 /// How long a walk waits for rows: opening a file may take two seconds.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
 struct Waiting {
     repair: Box<Repair>,
-    wants: FileKey,
+    wants: Wants,
     until: Instant,
 }
 
@@ -38,9 +38,24 @@ impl Repairs {
         self.go_on(repair, Instant::now() + PATIENCE, rule)
     }
 
-    /// Goes on with those that wait for this file. Says how many are done.
-    pub(super) fn built(&mut self, key: FileKey, rule: impl Fn(FileKey, u64) -> Option<Rule>) -> u64 {
-        let ready = self.waiting.extract_if(.., |waiting| waiting.wants == key).collect::<Vec<_>>();
+    /// A span that one of them waits for.
+    pub(super) fn wanted_span(&self) -> Option<(FileKey, u64)> {
+        self.waiting.iter().find_map(|waiting| match waiting.wants {
+            Wants::Span(key, span) => Some((key, span)),
+            Wants::File(_) => None,
+        })
+    }
+
+    /// Gives up those that wait for rows that do not come. Says how many.
+    pub(super) fn refused(&mut self, wants: Wants) -> u64 {
+        let gone = self.waiting.extract_if(.., |waiting| waiting.wants == wants).collect::<Vec<_>>();
+        gone.iter().for_each(|gone| self.answer(Repaired { ticket: gone.repair.ticket, walk: None }));
+        gone.len() as u64
+    }
+
+    /// Goes on with those that wait for these rows. Says how many are done.
+    pub(super) fn built(&mut self, wants: Wants, rule: impl Fn(FileKey, u64) -> Option<Rule>) -> u64 {
+        let ready = self.waiting.extract_if(.., |waiting| waiting.wants == wants).collect::<Vec<_>>();
         let done = |waiting: Waiting| u64::from(self.go_on(waiting.repair, waiting.until, &rule));
         ready.into_iter().map(done).sum()
     }

@@ -1,12 +1,13 @@
 //! The tables in the kernel: which file has which, where its rows lie, and who makes room.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use abi::rows::{
-    FILE_BUCKETS, FILES_IN_BUCKET, LINE_WORDS, Line, ROWS_BITS, SPAN_BITS, TABLE_BITS, TABLE_NUMBER_BITS, Table,
-    file_bucket, file_tag, file_word,
+    FILE_BUCKETS, FILES_IN_BUCKET, LINE_WORDS, Line, ROWS_BITS, SPAN_AWAITED, SPAN_BITS, TABLE_BITS, TABLE_NUMBER_BITS,
+    Table, file_bucket, file_tag, file_word,
 };
 
 use unwind::span;
@@ -26,6 +27,8 @@ const GRACE: Duration = Duration::from_millis(50);
 const HOT: u32 = 30;
 /// Lines that are freed at once where room is short, and the most tables for it.
 const FREED_AT_ONCE: u32 = 2048;
+/// A table that gave its rows back keeps those that are asked for anew for so long.
+const SPARED: Duration = Duration::from_secs(2);
 const EVICTED_AT_ONCE: usize = 64;
 
 /// The rows of a file on their way into the kernel.
@@ -46,12 +49,20 @@ struct Held {
     wish: Wish,
     /// It only says that there is no room for its rows.
     absent: bool,
+    /// Since when its rows come when they are asked for.
+    awaited: Option<Instant>,
+}
+
+impl Held {
+    fn size(&self) -> u32 {
+        self.lines.iter().map(|(_, count)| count).sum()
+    }
 }
 
 /// Elements that a sample may still look at.
 struct Retired {
     since: Instant,
-    place: u32,
+    place: Option<u32>,
     lines: Vec<(u32, u32)>,
     pointers: (u32, u32),
 }
@@ -66,12 +77,14 @@ pub(super) struct Tables {
     buckets: Vec<[u64; FILES_IN_BUCKET]>,
     held: HashMap<FileKey, Held>,
     retired: VecDeque<Retired>,
+    /// The number of the rule of rows that come when they are asked for.
+    awaited: u16,
     /// Tables that had to make room.
     pub(super) evicted: u64,
 }
 
 impl Tables {
-    pub(super) fn new(maps: Box<dyn RowMaps>) -> Self {
+    pub(super) fn new(maps: Box<dyn RowMaps>, awaited: u16) -> Self {
         let (lines, pointers) = (Extents::new(maps.lines()), Extents::new(maps.pointer_lines()));
         let mut places = Extents::new(1 << TABLE_BITS);
         // Number 0 is none.
@@ -85,6 +98,7 @@ impl Tables {
             buckets: vec![[0; FILES_IN_BUCKET]; FILE_BUCKETS as usize],
             held: HashMap::new(),
             retired: VecDeque::new(),
+            awaited,
             evicted: 0,
         }
     }
@@ -96,6 +110,11 @@ impl Tables {
     /// How many files have a table.
     pub(super) fn len(&self) -> usize {
         self.held.values().filter(|held| !held.absent).count()
+    }
+
+    /// How many of them have only the rows that were asked for.
+    pub(super) fn partial(&self) -> usize {
+        self.held.values().filter(|held| held.awaited.is_some()).count()
     }
 
     /// Whether little room is left.
@@ -121,6 +140,88 @@ impl Tables {
             held.absent = true;
         }
         Ok(())
+    }
+
+    /// Gives a file a table whose rows come span by span, when they are asked for. False if there is no room for that.
+    pub(super) fn publish_awaited(
+        &mut self,
+        key: FileKey,
+        wish: Wish,
+        spans: &[Range<u64>],
+    ) -> Result<bool, KernelError> {
+        let mut draft = Draft::default();
+        for span in spans.iter().flat_map(Range::clone) {
+            let Ok(span) = u32::try_from(span) else { break };
+            let at = (span - *draft.first_span.get_or_insert(span)) as usize;
+            draft.pointers.resize(draft.pointers.len().max(at + 1), 0);
+            draft.pointers[at] = SPAN_AWAITED;
+        }
+        if !self.publish(key, wish, draft, 0)? {
+            return Ok(false);
+        }
+        if let Some(held) = self.held.get_mut(&key) {
+            // What is asked for first is not to go again before it was used.
+            held.awaited = Some(Instant::now());
+        }
+        Ok(true)
+    }
+
+    /// Writes the rows of a span that was asked for. False if there is no room, or nobody waits for it any more.
+    pub(super) fn load(&mut self, key: FileKey, span: u64, rows: usize, lines: &[Line]) -> Result<bool, KernelError> {
+        let count = lines.len() as u32;
+        let first = loop {
+            match self.room(count, |tables| &mut tables.lines) {
+                Some(first) => break first,
+                None if self.shrink_largest() => {}
+                None => return Ok(false),
+            }
+        };
+        let written = self.maps.set_lines(first, lines);
+        let pointer = if rows == 0 { 0 } else { first << ROWS_BITS | rows as u32 };
+        let pointed = written.and_then(|()| self.set_pointer(&key, span, pointer));
+        match (self.held.get_mut(&key), pointed) {
+            (Some(held), Ok(true)) => {
+                held.lines.push((first, count));
+                Ok(true)
+            }
+            (_, result) => {
+                self.lines.give_back(first, count);
+                result.map(|_| false)
+            }
+        }
+    }
+
+    /// False for a span that the file's table does not have.
+    fn set_pointer(&mut self, key: &FileKey, span: u64, pointer: u32) -> Result<bool, KernelError> {
+        let Some(held) = self.held.get(key) else { return Ok(false) };
+        let span = span.checked_sub(held.table.first_span.into()).filter(|span| *span < held.table.spans.into());
+        let Some(at) = span.map(|span| held.table.base as usize + span as usize) else { return Ok(false) };
+        let line = (at / LINE_WORDS) as u32;
+        let Some(mut pointers) = self.maps.pointers(line) else { return Ok(false) };
+        pointers[at % LINE_WORDS] = pointer;
+        self.maps.set_pointers(line, &[pointers])?;
+        Ok(true)
+    }
+
+    /// Has the largest table give all its rows back: those that are in use are asked for again. False if there is none.
+    fn shrink_largest(&mut self) -> bool {
+        let spared = |held: &&mut Held| held.awaited.is_none_or(|since| since.elapsed() > SPARED);
+        let held = self.held.values_mut().filter(spared).filter(|held| held.wish.last_sampled() != u32::MAX);
+        let Some(held) = held.max_by_key(|held| held.size()).filter(|held| held.size() > 0) else { return false };
+        let (first, count) = held.pointers;
+        for line in first..first + count {
+            let Some(mut pointers) = self.maps.pointers(line) else { return false };
+            pointers.iter_mut().filter(|pointer| **pointer != 0).for_each(|pointer| *pointer = SPAN_AWAITED);
+            if let Err(error) = self.maps.set_pointers(line, &[pointers]) {
+                tracing::error!(%error, "cannot withdraw unwind rows");
+                return false;
+            }
+        }
+        held.awaited = Some(Instant::now());
+        let lines = std::mem::take(&mut held.lines);
+        self.retired.push_back(Retired { since: Instant::now(), place: None, lines, pointers: (0, 0) });
+        self.evicted += 1;
+        true
     }
 
     /// Writes the lines of some spans, each with its number, its rows and its lines. False if there is no room.
@@ -166,7 +267,7 @@ impl Tables {
         let pointer = self.maps.pointers(at / LINE_WORDS as u32)?[at as usize % LINE_WORDS];
         let (first, rows) = (pointer >> ROWS_BITS, (pointer & ((1 << ROWS_BITS) - 1)) as usize);
         if rows == 0 {
-            return Some(table.otherwise as u16);
+            return Some(if pointer == 0 { table.otherwise } else { table.awaited } as u16);
         }
         let place = offset as u32 & ((1 << SPAN_BITS) - 1);
         let lines = span::index_lines(rows) + rows.div_ceil(span::ROWS);
@@ -202,7 +303,7 @@ impl Tables {
             first_span: draft.first_span.unwrap_or(0),
             spans: spans as u32,
             otherwise: otherwise.into(),
-            pad: 0,
+            awaited: self.awaited.into(),
         };
         let table = match self.write(table, &draft) {
             Ok(table) => table,
@@ -211,7 +312,7 @@ impl Tables {
                 return Err(error);
             }
         };
-        let held = Held { table, lines: draft.lines, pointers: (pointers, count), wish, absent: false };
+        let held = Held { table, lines: draft.lines, pointers: (pointers, count), wish, absent: false, awaited: None };
         let before = self.held.insert(key, held);
         self.point(&key, table.number)?;
         if let Some(before) = before {
@@ -258,7 +359,7 @@ impl Tables {
         let oldest = cold.min_by_key(|(_, held)| held.wish.last_sampled()).map(|(key, _)| *key);
         let key = oldest?;
         let held = self.held.remove(&key)?;
-        let (freed, wish) = (held.lines.iter().map(|(_, count)| count).sum(), Wish::clone(&held.wish));
+        let (freed, wish) = (held.size(), Wish::clone(&held.wish));
         let withdrawn = self.point(&key, 0).and_then(|()| self.retire(held));
         if let Err(error) = withdrawn {
             // The kernel side may go on with the table: it stays as it is.
@@ -275,7 +376,7 @@ impl Tables {
         let place = held.table.number & ((1 << TABLE_BITS) - 1);
         // All but the number stays, for those who are reading.
         self.maps.set_table(place, &Table { number: 0, ..held.table })?;
-        let retired = Retired { since: Instant::now(), place, lines: held.lines, pointers: held.pointers };
+        let retired = Retired { since: Instant::now(), place: Some(place), lines: held.lines, pointers: held.pointers };
         self.retired.push_back(retired);
         Ok(())
     }
@@ -306,7 +407,7 @@ impl Tables {
             if let Some(last) = self.retired.back() {
                 thread::sleep(GRACE.saturating_sub(last.since.elapsed()));
                 for retired in std::mem::take(&mut self.retired) {
-                    self.give_back(&retired.lines, retired.pointers, Some(retired.place));
+                    self.give_back(&retired.lines, retired.pointers, retired.place);
                 }
             } else if !self.evict_some() {
                 return None;

@@ -26,7 +26,7 @@ impl Memory {
     fn new(lines: usize) -> Self {
         Self(Arc::new(Mutex::new(Maps {
             lines: vec![[0; 16]; lines],
-            pointers: vec![[0; 16]; 64],
+            pointers: vec![[0; 16]; 256],
             rules: vec![abi::rows::Rule::default(); MAX_RULES],
             tables: vec![Table::default(); 1 << TABLE_BITS],
             buckets: vec![[0; FILES_IN_BUCKET]; FILE_BUCKETS as usize],
@@ -51,6 +51,7 @@ impl Memory {
         let pointer = at.map_or(0, |at| maps.pointers[at as usize / 16][at as usize % 16]);
         let (first, rows) = ((pointer >> ROWS_BITS) as usize, pointer as usize & span::MOST_ROWS);
         let number = match rows {
+            0 if pointer != 0 => table.awaited as u16,
             0 => table.otherwise as u16,
             _ => span::search(&maps.lines[first..], rows, offset as u32 & ((1 << SPAN_BITS) - 1)),
         };
@@ -186,27 +187,39 @@ fn the_file_that_was_sampled_longest_ago_makes_room_and_comes_back_when_it_is_as
     third.sampled(now);
     let held = || [0, 1, 2].map(|ino| memory.rule(key(ino), 0).is_some());
     assert_eq!((held(), builder.tables.evicted), ([true, false, true], 1));
-    assert!(wishes[1].sampled(now + 1), "its rows are to be asked for");
+    assert!(wishes[1].sampled(seconds() + 1), "its rows are to be asked for");
     builder.build_again(&key(1));
     assert_eq!((held(), builder.tables.evicted), ([false, true, true], 2));
 }
 
 #[test]
-fn files_that_are_sampled_now_keep_their_rows_and_the_newcomer_waits() {
-    let memory = Memory::new(size() * 5 / 2);
+fn where_there_is_no_room_rows_come_span_by_span_and_the_largest_table_gives_its_own_back() {
+    let memory = Memory::new(size() * 2);
     let mut builder = builder(&memory);
     let file = own();
     let wishes: Vec<Wish> = (0..2).map(|ino| build(&mut builder, ino, &file)).collect();
     wishes.iter().for_each(|wish| assert!(!wish.sampled(seconds())));
     let third = build(&mut builder, 2, &file);
-    let absent = Some(Rule::Absent.into());
-    assert_eq!([0, 1, 2].map(|ino| memory.rule(key(ino), 0) == absent), [false, false, true]);
-    assert_eq!((builder.counts.refused(), builder.counts.tables()), (1, 2));
-    assert!(!third.sampled(seconds()), "not at once");
-    assert!(third.sampled(seconds() + PAUSE + 1));
-    wishes[0].sampled(seconds() - 40);
-    builder.build_again(&key(2));
-    assert_eq!([0, 1, 2].map(|ino| memory.rule(key(ino), 0)), [None, memory.rule(key(1), 0), memory.rule(key(1), 0)]);
+    third.sampled(seconds());
+    let elf = Elf::parse(own()).unwrap().0;
+    let text = elf.section(".text").unwrap().offset.0;
+    let (offset, span) = (text + 0x8000, (text + 0x8000) >> SPAN_BITS);
+    let rules = |offset| [0, 1, 2].map(|ino| memory.rule(key(ino), offset).unwrap());
+    let [whole, _, awaited] = rules(offset);
+    assert_eq!((awaited, builder.counts.partial(), builder.counts.refused()), (Rule::Awaited.into(), 1, 0));
+    assert!(builder.load_span(key(2), span).unwrap());
+    builder.show();
+    let found = rules(offset);
+    assert_eq!(found[2], whole);
+    assert_eq!(found[..2].iter().filter(|rule| **rule == awaited).count(), 1, "one gave its rows back");
+    assert_eq!(rules(offset + (1 << SPAN_BITS))[2], awaited, "another span was not asked for");
+    assert_eq!((builder.counts.partial(), builder.counts.tables(), builder.counts.evicted()), (2, 3, 1));
+    let back = found.iter().position(|rule| *rule == awaited).unwrap() as u64;
+    assert!(builder.load_span(key(back), span).unwrap());
+    assert_eq!(rules(offset), [whole; 3]);
+    assert!(!builder.load_span(key(2), 1 << 20).unwrap(), "no such span");
+    drop(file);
+    assert!(!builder.load_span(key(2), span + 1).unwrap(), "nobody has the file open");
 }
 
 #[test]

@@ -33,6 +33,31 @@ impl<R: ReadAt + Clone> Order<R> {
         (table.records > 0 && table.records <= space).then_some(Self::Search { pieces, table, next: 0, from_header })
     }
 
+    /// Goes on with the last entry that does not begin behind an address, if that was not reached yet. `section` is the address of
+    /// the entries' section.
+    pub(crate) fn seek(&mut self, address: u64, section: u64) {
+        match self {
+            Self::List(list) => {
+                let before = list.as_slice().partition_point(|(start, _)| *start <= address);
+                if before > 1 {
+                    list.nth(before - 2);
+                }
+            }
+            Self::Search { pieces, table, next, from_header } => {
+                let header = section.wrapping_add(*from_header);
+                let (mut low, mut high) = (*next, table.records);
+                while low < high {
+                    let middle = low.midpoint(high);
+                    let mut record = Bytes(pieces.bytes(table.header + middle * RECORD as u64, RECORD));
+                    let Some(start) = record.u32() else { return };
+                    let start = header.wrapping_add(i64::from(start.cast_signed()).cast_unsigned());
+                    if start <= address { low = middle + 1 } else { high = middle }
+                }
+                *next = (*next).max(low.saturating_sub(1));
+            }
+        }
+    }
+
     /// The next position.
     pub(crate) fn next(&mut self) -> Option<u64> {
         match self {

@@ -142,6 +142,7 @@ pub(super) fn kind(rule: Rule) -> &'static str {
     match rule {
         Rule::Unknown => "no rule",
         Rule::Absent => "no room for rules",
+        Rule::Awaited => "rules that were not asked for",
         Rule::OtherStack => "another stack",
         Rule::Outermost => "outermost",
         Rule::Signal => "signal",
