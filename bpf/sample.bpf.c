@@ -172,8 +172,10 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	head->start_time = task.start_time;
 	head->cgroup = knobs.read_cgroup ? bpf_get_current_cgroup_id() : 0;
 	head->cpu = bpf_get_smp_processor_id();
-	if (knobs.read_comm)
+	if (switches.read_comm)
 		bpf_get_current_comm(head->comm, sizeof(head->comm));
+	else
+		head->comm[0] = 0;
 	head->mappings = 0;
 	s->new_file = false;
 	s->gone = task.gone;

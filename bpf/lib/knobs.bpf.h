@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What user space sets before load, each with a safe default. The only constant of the object, so that it is .rodata. */
+/* What user space sets: before load, each with a safe default, or at any time. The first is the only constant of the object and the
+ * second the only variable, so that they are .rodata and .bss. */
 #ifndef PYROPE_KNOBS_H
 #define PYROPE_KNOBS_H
 
@@ -12,15 +13,20 @@ struct knobs {
 	/* Whether samples carry the id of their cgroup. It takes several loads that miss the cache, and tells nothing where the
 	 * version 2 hierarchy is empty beside version 1. */
 	u64 read_cgroup;
-	/* Whether samples carry the name of their thread. */
-	u64 read_comm;
 };
 
 const volatile struct knobs knobs = {
 	.thread_size = 16384,
 	.wake_at_bytes = 1 << 18,
 	.read_cgroup = 1,
-	.read_comm = 0,
 };
+
+/* A load from memory that all CPUs share and nobody writes is less than what it switches off. */
+struct switches {
+	/* Whether samples carry the name of their thread. */
+	u64 read_comm;
+};
+
+volatile struct switches switches;
 
 #endif

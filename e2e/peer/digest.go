@@ -164,3 +164,19 @@ func foldProfile(p *profile.Profile) []folded {
 	}
 	return fold(stacks)
 }
+
+// tags sums the first value of samples by label and text, as `go tool pprof -tags` shows them.
+func tags(p *profile.Profile) map[string]map[string]int64 {
+	sums := map[string]map[string]int64{}
+	for _, sample := range p.Sample {
+		for name, texts := range sample.Label {
+			if sums[name] == nil {
+				sums[name] = map[string]int64{}
+			}
+			for _, text := range texts {
+				sums[name][text] += sample.Value[0]
+			}
+		}
+	}
+	return sums
+}

@@ -31,10 +31,12 @@ func runPprof(args []string, in io.Reader, out io.Writer) error {
 		Bytes             int `json:"bytes"`
 		UncompressedBytes int `json:"bytes_uncompressed"`
 		digest
-		Stacks []folded `json:"stacks"`
-	}{len(raw), len(plain), d, []folded{}}
+		Stacks []folded                    `json:"stacks"`
+		Tags   map[string]map[string]int64 `json:"tags"` // sum of the first value, by label of a sample and its text
+	}{len(raw), len(plain), d, []folded{}, map[string]map[string]int64{}}
 	if p != nil {
 		line.Stacks = foldProfile(p)
+		line.Tags = tags(p)
 	}
 	if err := printLine(out, line); err != nil {
 		return err

@@ -3,11 +3,24 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/google/pprof/profile"
 )
+
+func TestPprofSumsByLabelOfSamples(t *testing.T) {
+	p := sampleProfile()
+	first, second := *p.Sample[0], *p.Sample[0]
+	first.Label = map[string][]string{"comm": {"a"}, "pid": {"1"}}
+	second.Label = map[string][]string{"comm": {"a"}}
+	p.Sample = append(p.Sample, &first, &second)
+	want := map[string]map[string]int64{"comm": {"a": 2 * first.Value[0]}, "pid": {"1": first.Value[0]}}
+	if got := tags(p); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
 
 func TestPprofFoldsStacksRootFirst(t *testing.T) {
 	p := sampleProfile()

@@ -1,5 +1,6 @@
 //! The receiver: a Pyroscope server's push API with its rules.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -59,12 +60,24 @@ impl Peer {
         self.recorded("profile").into_iter().filter(|profile| label(profile, name) == Some(value)).collect()
     }
 
-    /// All stacks of a profile.
-    pub fn stacks(&self, profile: &Value) -> Vec<Stack> {
+    fn digest(&self, profile: &Value) -> Value {
         let file = self.folder.path().join(profile["file"].as_str().unwrap());
         let output = Command::new(binary()).arg("pprof").arg(&file).output().unwrap();
-        let digest: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let digest = serde_json::from_slice(&output.stdout).unwrap();
         assert!(output.status.success(), "{digest}");
+        digest
+    }
+
+    /// What the samples with each text of a label are worth together, in nanoseconds.
+    pub fn tags(&self, profile: &Value, label: &str) -> BTreeMap<String, i64> {
+        let digest = self.digest(profile);
+        let texts = digest["tags"][label].as_object().into_iter().flatten();
+        texts.map(|(text, value)| (text.clone(), value.as_i64().unwrap())).collect()
+    }
+
+    /// All stacks of a profile.
+    pub fn stacks(&self, profile: &Value) -> Vec<Stack> {
+        let digest = self.digest(profile);
         let stacks = digest["stacks"].as_array().unwrap();
         stacks
             .iter()

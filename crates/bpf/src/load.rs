@@ -21,7 +21,6 @@ struct Knobs {
     thread_size: u64,
     wake_at_bytes: u64,
     read_cgroup: u64,
-    read_comm: u64,
 }
 
 /// Whether processes are in cgroups of version 2, the only ones that a sample can name.

@@ -1,6 +1,7 @@
 //! The programs in the kernel, as the engine sees them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, IntoRawFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub struct Loaded {
     rings: Rings,
     counters: MapHandle,
     seen_files: MapHandle,
+    switches: MapHandle,
     wake: Arc<OwnedFd>,
     hz: Option<u32>,
     /// Steps of CPUs that came or went, as of when the events were last looked at.
@@ -65,6 +67,7 @@ impl Loaded {
         let (samples, events, counters, checks) =
             (map("samples")?, map("proc_events")?, map("counters")?, map("self_checks")?);
         let seen_files = map("seen_files")?;
+        let switches = switches(&object)?;
         let rings =
             Rings::new(&samples, &events).map_err(|error| limits::failed("cannot map the sample ring", &error))?;
         let map_bytes = object.maps().map(|map| memlock_of(map.as_fd())).sum();
@@ -90,6 +93,7 @@ impl Loaded {
             rings,
             counters,
             seen_files,
+            switches,
             wake: Arc::new(wake),
             hz: None,
             cpu_steps: 0,
@@ -130,7 +134,16 @@ impl Loaded {
 }
 
 pub(crate) fn map_named(object: &Object, name: &str) -> Result<MapHandle, KernelError> {
-    let map = object.maps().find(|map| map.name() == name);
+    map_where(object, name, |map| map == name)
+}
+
+/// `struct switches` of `bpf/lib/knobs.bpf.h`: the variables of the object, to which libbpf gives a name that has its own in front.
+fn switches(object: &Object) -> Result<MapHandle, KernelError> {
+    map_where(object, ".bss", |map| map.to_str().is_some_and(|name| name.ends_with(".bss")))
+}
+
+fn map_where(object: &Object, name: &str, is_it: impl Fn(&OsStr) -> bool) -> Result<MapHandle, KernelError> {
+    let map = object.maps().find(|map| is_it(map.name()));
     let map = map.ok_or_else(|| KernelError::new(format!("the BPF object has no map {name}")))?;
     MapHandle::try_from(&map).map_err(|error| limits::failed(format_args!("cannot open the BPF map {name}"), &error))
 }
@@ -191,6 +204,12 @@ impl Kernel for Loaded {
         if let Err(error) = self.seen_files.update(&slot, &0_u64.to_ne_bytes(), MapFlags::ANY) {
             tracing::debug!(%error, "the path of a file will not be sent again");
         }
+    }
+
+    fn read_comm(&mut self, wanted: bool) -> Result<(), KernelError> {
+        let switches = u64::from(wanted).to_ne_bytes();
+        let set = self.switches.update(&0_u32.to_ne_bytes(), &switches, MapFlags::ANY);
+        set.map_err(|error| limits::failed("cannot set whether samples carry the names of threads", &error))
     }
 
     fn counters(&mut self) -> KernelCounters {

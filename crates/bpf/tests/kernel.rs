@@ -1,5 +1,6 @@
 //! The programs on the running kernel. Needs root, as the make target that runs it says.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use engine::budget::Budget;
 use engine::cache::CacheSizes;
 use engine::kernel::Kernel;
 use engine::{Batch, Demangle, Engine, Settings};
+use profile::SampleLabelValue;
 use pyrope_bpf::{Config, Loaded};
 
 fn start() -> Engine {
@@ -26,6 +28,9 @@ fn settings() -> Settings {
         collect_kernel: true,
         collect_user: true,
         targets_only: false,
+        comm_label: false,
+        comm_frame: false,
+        pid_label: false,
         caches: CacheSizes::SPECIFIED,
     }
 }
@@ -80,4 +85,65 @@ fn every_sample_that_was_taken_is_delivered_and_a_busy_thread_is_seen_at_the_rat
     assert_eq!((account.delivered(), account.open()), (delivered, 0));
     assert!(account.balances(), "{account:?}");
     assert!(delivered as f64 >= burnt * 97.0 * 0.9, "{delivered} samples for {burnt} s of one thread");
+}
+
+/// Samples of a profile by their label `comm`; those without it under "".
+fn by_comm(batches: &[Batch]) -> BTreeMap<String, i64> {
+    let mut samples = BTreeMap::new();
+    for profile in batches.iter().filter(|batch| !batch.open).flat_map(|batch| &batch.profiles) {
+        for sample in profile.samples() {
+            let labels = profile.tables().sample_labels(sample);
+            let comm = labels.iter().find_map(|label| match &label.value {
+                SampleLabelValue::Text(text) if &*label.key == "comm" => Some(text.to_string()),
+                _ => None,
+            });
+            *samples.entry(comm.unwrap_or_default()).or_default() += sample.value / profile.period;
+        }
+    }
+    samples
+}
+
+#[test]
+fn names_of_threads_are_read_while_somebody_wants_them() {
+    let engine = start();
+    let batches: Arc<Mutex<Vec<Batch>>> = Arc::default();
+    let sink = Arc::clone(&batches);
+    let take = move |batch| {
+        sink.lock().unwrap().push(batch);
+        Ok(())
+    };
+    let session = engine.open(settings(), Box::new(take)).unwrap();
+    let account = session.accounts();
+    let (done, seen) = (AtomicBool::new(false), |comm: &str| by_comm(&batches.lock().unwrap()).get(comm).copied());
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !holds() {
+            assert!(Instant::now() < deadline, "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    std::thread::scope(|scope| {
+        let burner = std::thread::Builder::new().name("burns".into()).spawn_scoped(scope, || {
+            while !done.load(Relaxed) {
+                std::hint::black_box(0);
+            }
+        });
+        until("samples have no names", &|| seen("") >= Some(30));
+        assert_eq!(seen("burns"), None);
+        session.set(Settings { comm_label: true, ..settings() });
+        until("samples have names", &|| seen("burns") >= Some(30));
+        session.set(settings());
+        let without = seen("");
+        until("samples have no names again", &|| seen("") >= without.map(|samples| samples + 100));
+        let named = seen("burns");
+        let without = seen("");
+        until("more of them", &|| seen("") >= without.map(|samples| samples + 30));
+        assert_eq!(seen("burns"), named, "no more names");
+        done.store(true, Relaxed);
+        burner.unwrap().join().unwrap();
+    });
+    session.close();
+    engine.stop();
+    let all: i64 = by_comm(&batches.lock().unwrap()).values().sum();
+    assert_eq!((account.delivered() as i64, account.balances(), account.open()), (all, true, 0));
 }

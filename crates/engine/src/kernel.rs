@@ -60,6 +60,12 @@ pub trait Kernel {
     /// next sample that does, it sends the file's path and wakes us. Nothing to do where paths are not sent.
     fn forget_file(&mut self, _tag: u64) {}
 
+    /// Whether samples carry the names of their threads from now on; at first they do not. Nothing to do where it makes no
+    /// difference.
+    fn read_comm(&mut self, _wanted: bool) -> Result<(), KernelError> {
+        Ok(())
+    }
+
     /// Totals so far.
     fn counters(&mut self) -> KernelCounters;
 

@@ -39,6 +39,7 @@ mod session;
 mod stacks;
 pub mod symbol_cache;
 pub mod target;
+mod thread;
 mod vdso;
 mod window;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use inspect::ProcessKey;
-use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType};
+use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType, SampleLabel};
 
 use crate::account::{Filtered, Lost};
 use crate::batch::{Batch, Sink};
@@ -18,6 +18,7 @@ use crate::opener::OpenedFile;
 use crate::session::{Settings, Shared};
 use crate::stacks::{Appended, Node, Replica};
 use crate::symbol_cache::SymbolCache;
+use crate::thread::Thread;
 
 pub(crate) use frames::Frames;
 use frames::LEFT_OUT;
@@ -38,6 +39,14 @@ pub(crate) struct Counted {
     pub(crate) count: u32,
 }
 
+/// Samples of one profile that say the same of their thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Group {
+    /// Which of [`Job::labels`].
+    pub(crate) labels: u32,
+    pub(crate) thread: Thread,
+}
+
 /// An interval to be named and handed over.
 pub(crate) struct Job {
     pub(crate) interval: u64,
@@ -47,7 +56,9 @@ pub(crate) struct Job {
     pub(crate) duration_nanos: i64,
     pub(crate) settings: Settings,
     /// The distinct final labels.
-    pub(crate) groups: Vec<Labels>,
+    pub(crate) labels: Vec<Labels>,
+    /// Sorted.
+    pub(crate) groups: Vec<Group>,
     /// Sorted by group.
     pub(crate) counted: Vec<Counted>,
     pub(crate) appended: Appended,
@@ -109,6 +120,13 @@ fn fits(profile: &Profile) -> bool {
     profile.samples().len() <= MOST_SAMPLES && profile.encoded_bound() <= MOST_BYTES
 }
 
+/// What a profile shows of the thread of a group.
+struct Shown {
+    group: u32,
+    labels: Vec<SampleLabel>,
+    frame: Option<LocationId>,
+}
+
 #[derive(Default)]
 struct Namer {
     replica: Replica,
@@ -159,8 +177,9 @@ impl Namer {
     fn window(&mut self, mut job: Job) {
         self.follow(std::mem::take(&mut job.appended), std::mem::take(&mut job.processes));
         let (mut profiles, mut tally) = (Vec::new(), Tally::default());
-        for counted in job.counted.chunk_by(|a, b| a.group == b.group) {
-            let labels = job.groups[counted[0].group as usize].clone();
+        let labels_of = |counted: &Counted| job.groups[counted.group as usize].labels;
+        for counted in job.counted.chunk_by(|a, b| labels_of(a) == labels_of(b)) {
+            let labels = job.labels[labels_of(&counted[0]) as usize].clone();
             let profile = self.profile(&job, labels, counted, &mut tally);
             match profile.samples().is_empty() {
                 true => {}
@@ -192,6 +211,8 @@ impl Namer {
         self.profile += 1;
         self.frames.begin_profile();
         let (mut ids, mut stack) = (Vec::new(), Vec::new());
+        let most = MOST_FRAMES - usize::from(settings.comm_frame);
+        let mut shown: Option<Shown> = None;
         for counted in counted {
             self.replica.stack(counted.node, &mut ids);
             ids.retain(|frame| {
@@ -202,10 +223,10 @@ impl Namer {
                 tally.empty += u64::from(counted.count);
                 continue;
             }
-            let cut = ids.len() > MOST_FRAMES;
+            let cut = ids.len() > most;
             if cut {
                 tally.cut += 1;
-                ids.drain(MOST_FRAMES - 1 - OUTER_FRAMES..ids.len() - OUTER_FRAMES);
+                ids.drain(most - 1 - OUTER_FRAMES..ids.len() - OUTER_FRAMES);
             }
             stack.clear();
             for frame in &ids {
@@ -218,10 +239,22 @@ impl Namer {
             if cut {
                 stack.insert(stack.len() - OUTER_FRAMES, self.frames.locate_none(LEFT_OUT, &mut builder));
             }
-            builder.add(&stack, i64::from(counted.count) * period);
+            let shown = match &shown {
+                Some(known) if known.group == counted.group => known,
+                _ => shown.insert(self.show(job, counted.group, &mut builder)),
+            };
+            stack.extend(shown.frame);
+            builder.add_labelled(&stack, &shown.labels, i64::from(counted.count) * period);
         }
         let name = labels.get("__name__").unwrap_or("process_cpu").to_owned();
         builder.finish(labels, ProfileType::cpu(name))
+    }
+
+    fn show(&mut self, job: &Job, group: u32, builder: &mut ProfileBuilder) -> Shown {
+        let thread = job.groups[group as usize].thread;
+        let name = thread.name().filter(|_| job.settings.comm_frame);
+        let frame = name.map(|name| self.frames.locate_none(&name, builder));
+        Shown { group, labels: thread.labels(job.settings.comm_label), frame }
     }
 }
 

@@ -73,6 +73,8 @@ pub(crate) struct Sampler {
     held: Held,
     memory: Watch,
     caches: CacheLimits,
+    /// Whether samples carry the names of their threads.
+    comm_read: bool,
     events_missed: u64,
     totals: Totals,
     rate_fails: Complaint,
@@ -90,6 +92,7 @@ impl Sampler {
             memory,
             processes: Processes::new(caches.clone()),
             caches,
+            comm_read: false,
             sessions: BTreeMap::new(),
             subscribers: Subscribers::default(),
             rate: 0,
@@ -171,6 +174,9 @@ impl Sampler {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Open { id, settings, shared, sink, started }) => {
+                    if settings.names_threads() {
+                        self.switch_comm(true);
+                    }
                     self.drain();
                     self.let_go();
                     let mut session = SessionState::new(settings, Default::default(), shared, Arc::new(sink), now());
@@ -182,7 +188,7 @@ impl Sampler {
                         self.sessions.remove(&id);
                         self.retry_rate();
                     }
-                    self.set_caches();
+                    self.follow_sessions();
                     _ = started.try_send(outcome);
                 }
                 Ok(Command::Set(id, settings)) => self.set(id, settings),
@@ -208,6 +214,10 @@ impl Sampler {
     }
 
     fn set(&mut self, id: SessionId, settings: crate::session::Settings) {
+        // Before what counts from now on is taken.
+        if settings.names_threads() {
+            self.switch_comm(true);
+        }
         self.drain();
         let now = now();
         let Some(session) = self.sessions.get(&id) else { return };
@@ -218,17 +228,31 @@ impl Sampler {
             self.balance();
         }
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.ends = session.window.start + settings.collect_interval.as_nanos() as u64;
-            session.settings = settings;
+            session.set(settings);
         }
-        self.set_caches();
+        self.follow_sessions();
         self.retry_rate();
     }
 
-    /// Tables are shared: what the most demanding session wants holds.
-    fn set_caches(&self) {
+    /// What is shared is as the most demanding session wants it.
+    fn follow_sessions(&mut self) {
         let sizes = self.sessions.values().map(|session| session.settings.caches).reduce(CacheSizes::max);
         self.caches.set(sizes.unwrap_or(CacheSizes::SPECIFIED));
+        let names = self.sessions.values().any(|session| session.settings.names_threads());
+        if !names {
+            self.switch_comm(false);
+        }
+    }
+
+    /// Has samples carry the names of their threads, or no longer.
+    fn switch_comm(&mut self, on: bool) {
+        if self.comm_read == on {
+            return;
+        }
+        match self.kernel.read_comm(on) {
+            Ok(()) => self.comm_read = on,
+            Err(error) => tracing::error!(%error, "samples go without the names of their threads"),
+        }
     }
 
     fn close(&mut self, id: SessionId, closed: Sender<()>) {
@@ -244,7 +268,7 @@ impl Sampler {
             // The kernel may go on for other sessions: what is in the ring by now is theirs alone.
             session.shared.account.leave_the_ring();
         }
-        self.set_caches();
+        self.follow_sessions();
         self.retry_rate();
         // The namer drops it behind the session's last window.
         _ = self.namer.send(NamerEvent::Barrier(closed));

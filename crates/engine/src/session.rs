@@ -13,6 +13,7 @@ use crate::batch::Sink;
 use crate::cache::CacheSizes;
 use crate::stacks::Node;
 use crate::target::{TargetKey, Targets};
+use crate::thread::{Comm, Thread};
 use crate::window::{Bucket, Window};
 
 /// How a session samples.
@@ -31,6 +32,12 @@ pub struct Settings {
     /// Whether only processes with a target are profiled. If not, a kernel thread without one is service `kernel`, and any
     /// other process `ebpf/unspecified`.
     pub targets_only: bool,
+    /// Whether the name of a sample's thread is its label `comm`.
+    pub comm_label: bool,
+    /// Whether the name of a sample's thread is its outermost frame.
+    pub comm_frame: bool,
+    /// Whether the id of a sample's process is its label `pid`.
+    pub pid_label: bool,
     /// How many tables are held open in memory. All sessions share them: the largest number of each counts.
     pub caches: CacheSizes,
 }
@@ -38,8 +45,14 @@ pub struct Settings {
 impl Settings {
     /// Whether samples of one settings mean the same as those of the other, but for how they are delivered.
     pub(crate) fn counts_like(&self, other: &Self) -> bool {
-        (self.sample_rate, self.demangle, self.collect_kernel, self.collect_user)
-            == (other.sample_rate, other.demangle, other.collect_kernel, other.collect_user)
+        let frames = |of: &Self| (of.sample_rate, of.demangle, of.collect_kernel, of.collect_user);
+        let threads = |of: &Self| (of.comm_label, of.comm_frame, of.pid_label);
+        (frames(self), threads(self)) == (frames(other), threads(other))
+    }
+
+    /// Whether the names of threads matter.
+    pub(crate) fn names_threads(&self) -> bool {
+        self.comm_label || self.comm_frame
     }
 
     /// Nanoseconds that one sample stands for.
@@ -93,6 +106,8 @@ pub(crate) struct SessionState {
     pub(crate) drained_before: u64,
     pub(crate) lost_before: u64,
     bindings: Vec<Binding>,
+    /// For which thread name each was looked up; empty where names of threads do not matter.
+    comms: Vec<Comm>,
     /// Per CPU, the fraction of a kept sample that surplus ones have added up to, in units of 1/kernel rate.
     thinning: Vec<u32>,
 }
@@ -113,6 +128,7 @@ impl SessionState {
             drained_before: 0,
             lost_before: 0,
             bindings: Vec::new(),
+            comms: Vec::new(),
             thinning: Vec::new(),
         }
     }
@@ -127,7 +143,8 @@ impl SessionState {
             self.shared.account.filter(Filtered::NoFrames, 1);
             return;
         }
-        let bucket = self.bucket(process, record.head.ktime);
+        let comm = if self.settings.names_threads() { record.head.comm } else { Comm::default() };
+        let bucket = self.bucket(process, record.head.ktime, comm);
         let end = WalkEnd::from_number(record.head.end.into()).unwrap_or(WalkEnd::Fault);
         self.window.add(bucket, node, end);
     }
@@ -147,14 +164,18 @@ impl SessionState {
         keeps
     }
 
-    fn bucket(&mut self, process: &Matched<'_>, ktime: u64) -> u32 {
+    fn bucket(&mut self, process: &Matched<'_>, ktime: u64, comm: Comm) -> u32 {
         let index = process.index as usize;
         if self.bindings.len() <= index {
             self.bindings.resize(index + 1, Binding::default());
         }
+        if self.settings.names_threads() && self.comms.len() <= index {
+            self.comms.resize(index + 1, Comm::default());
+        }
         let known = self.bindings[index];
         let looked_up = (known.window, known.changed, known.moves);
-        let current = looked_up == (self.window.start, self.targets.changed, process.moves);
+        let current = looked_up == (self.window.start, self.targets.changed, process.moves)
+            && self.comms.get(index).is_none_or(|last| *last == comm);
         if current && ktime >= self.targets.changed {
             return known.bucket;
         }
@@ -164,12 +185,16 @@ impl SessionState {
         let bucket = self.window.bucket(Bucket {
             process: process.index,
             kernel_thread: process.kernel_thread,
+            comm,
             pid: (self.targets.turn(&pid, ktime), pid),
             container: container.map(|key| (container_turn, key)),
         });
         if ktime >= self.targets.changed {
             let (window, changed) = (self.window.start, self.targets.changed);
             self.bindings[index] = Binding { window, changed, moves: process.moves, bucket };
+            if let Some(last) = self.comms.get_mut(index) {
+                *last = comm;
+            }
         }
         bucket
     }
@@ -186,6 +211,22 @@ impl SessionState {
         })
     }
 
+    /// What samples of a bucket say of their thread.
+    pub(crate) fn thread(&self, bucket: &Bucket) -> Thread {
+        let pid = match bucket.pid.1 {
+            TargetKey::Pid(pid) if self.settings.pid_label => pid,
+            _ => 0,
+        };
+        Thread { comm: bucket.comm, pid }
+    }
+
+    /// Samples from now on. The open interval must be empty if they mean something else.
+    pub(crate) fn set(&mut self, settings: Settings) {
+        self.ends = self.window.start + settings.collect_interval.as_nanos() as u64;
+        self.settings = settings;
+        self.comms.clear();
+    }
+
     /// Whether somebody looks at the open interval.
     pub(crate) fn is_watched(&self, now: u64) -> bool {
         self.shared.watched_until.load(Relaxed) > now
@@ -199,6 +240,7 @@ impl SessionState {
     /// Forgets what it knew of processes by number, because the numbers begin anew.
     pub(crate) fn renumber(&mut self) {
         self.bindings.clear();
+        self.comms.clear();
     }
 }
 
@@ -217,6 +259,9 @@ mod tests {
             collect_kernel: true,
             collect_user: true,
             targets_only: true,
+            comm_label: false,
+            comm_frame: false,
+            pid_label: false,
             caches: CacheSizes::SPECIFIED,
         };
         SessionState::new(settings, Targets::default(), Arc::default(), Arc::new(Box::new(Err)), 1)
@@ -228,7 +273,7 @@ mod tests {
         let (shop, cart): (Arc<str>, Arc<str>) = (Arc::from("shop"), Arc::from("cart"));
         let mut bucket = |container, moves| {
             let process = Matched { index: 0, tgid: 7, kernel_thread: false, container, moves };
-            let number = session.bucket(&process, 100);
+            let number = session.bucket(&process, 100, Comm::default());
             session.window.buckets[number as usize].container.clone()
         };
         let of = |id: &Arc<str>| Some((0, TargetKey::Container(Arc::clone(id))));
@@ -236,5 +281,26 @@ mod tests {
         assert_eq!(bucket(Some(&shop), 1), of(&shop));
         assert_eq!(bucket(Some(&cart), 2), of(&cart));
         assert_eq!(bucket(Some(&cart), 2), of(&cart));
+    }
+
+    #[test]
+    fn threads_of_a_process_go_into_buckets_by_their_names_where_these_matter() {
+        let mut session = session();
+        let name = |name: &[u8; 4]| {
+            let mut comm = Comm::default();
+            comm[..4].copy_from_slice(name);
+            comm
+        };
+        let process = Matched { index: 3, tgid: 7, kernel_thread: false, container: None, moves: 0 };
+        let buckets = |session: &mut SessionState| {
+            [b"main", b"pool", b"pool", b"main"].map(|comm| session.bucket(&process, 100, name(comm)))
+        };
+        session.set(Settings { comm_frame: true, ..session.settings.clone() });
+        assert_eq!(buckets(&mut session), [0, 1, 1, 0]);
+        let bucket = session.window.buckets[1].clone();
+        assert_eq!(session.thread(&bucket), Thread { comm: name(b"pool"), pid: 0 });
+        session.set(Settings { comm_frame: false, pid_label: true, ..session.settings.clone() });
+        assert_eq!(session.thread(&bucket).pid, 7);
+        assert!(session.comms.is_empty());
     }
 }

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 
 use crate::stacks::Node;
 use crate::target::TargetKey;
+use crate::thread::Comm;
 
 /// Samples of one process that belong to the same target, which may not have been discovered yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +13,8 @@ pub(crate) struct Bucket {
     /// Number of the process.
     pub(crate) process: u32,
     pub(crate) kernel_thread: bool,
+    /// The name of the thread, where that matters.
+    pub(crate) comm: Comm,
     /// Which target of the process's id, by turn: see [`Targets::turn`](crate::target::Targets::turn).
     pub(crate) pid: (usize, TargetKey),
     /// Which target of its container, if it is in one and that matters.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use abi::{Counter, Mapping, SampleHead, kind, mapping_flag, sample_flag};
 use inspect::{Avma, Proc, maps::Maps};
-use profile::Labels;
+use profile::{Labels, SampleLabelValue};
 use pyrope_engine::account::{Filtered, Lost};
 use pyrope_engine::budget::Budget;
 use pyrope_engine::cache::{Cache, CacheSizes};
@@ -32,6 +32,8 @@ struct Shared {
     fails: AtomicBool,
     /// Tags of the files that it was told to forget.
     forgotten: Mutex<Vec<u64>>,
+    /// Whether samples carry the names of threads.
+    comm: AtomicBool,
 }
 
 #[derive(Clone, Default)]
@@ -62,6 +64,11 @@ impl Kernel for Fake {
         self.0.forgotten.lock().unwrap().push(tag);
     }
 
+    fn read_comm(&mut self, wanted: bool) -> Result<(), KernelError> {
+        self.0.comm.store(wanted, SeqCst);
+        Ok(())
+    }
+
     fn counters(&mut self) -> KernelCounters {
         *self.0.counters.lock().unwrap()
     }
@@ -82,8 +89,18 @@ impl Fake {
         self.take_in(mapping, tgid, ktime, kernel, user);
     }
 
+    /// The same of a thread with a name, which is read if somebody wants it.
+    fn take_of(&self, comm: &str, tgid: u32, ktime: u64, kernel: &[u64], user: &[u64]) {
+        let mapping = Mapping { start: 0x1000, end: 0x9000, flags: 1, ..Mapping::new_zeroed() };
+        self.take_as(if self.0.comm.load(SeqCst) { comm } else { "" }, mapping, tgid, ktime, kernel, user);
+    }
+
     /// The same where the process has this mapping.
     fn take_in(&self, mapping: Mapping, tgid: u32, ktime: u64, kernel: &[u64], user: &[u64]) {
+        self.take_as("", mapping, tgid, ktime, kernel, user);
+    }
+
+    fn take_as(&self, comm: &str, mapping: Mapping, tgid: u32, ktime: u64, kernel: &[u64], user: &[u64]) {
         let mut head = SampleHead::new_zeroed();
         head.kind = kind::SAMPLE;
         head.flags = if tgid == 2 { sample_flag::KTHREAD } else { 0 };
@@ -92,6 +109,7 @@ impl Fake {
         head.mappings = 1;
         head.tgid = tgid;
         head.ktime = ktime;
+        head.comm[..comm.len()].copy_from_slice(comm.as_bytes());
         let mut words: Vec<u64> =
             head.as_bytes().chunks(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap())).collect();
         words.extend(kernel.iter().chain(user));
@@ -143,6 +161,9 @@ fn settings() -> Settings {
         collect_kernel: true,
         collect_user: true,
         targets_only: true,
+        comm_label: false,
+        comm_frame: false,
+        pid_label: false,
         caches: CacheSizes::SPECIFIED,
     }
 }
@@ -362,18 +383,124 @@ fn a_changed_rate_ends_the_interval_so_that_periods_do_not_mix() {
 
 #[test]
 fn frames_of_one_side_are_left_out_and_the_sample_keeps_its_weight() {
+    // No function is there.
+    let kernel = 0xffff_8000_0000_1000;
+    let (user_frame, kernel_frame) = ("+0x1004", "vmlinux+0xffff800000001000");
+    for (collect_user, collect_kernel, expect) in [
+        (true, true, [user_frame, &format!("{user_frame};{kernel_frame}"), kernel_frame]),
+        (true, false, [user_frame, user_frame, ""]),
+        (false, true, ["", kernel_frame, kernel_frame]),
+    ] {
+        let fake = Fake::default();
+        let engine = fake.engine();
+        let (session, batches) =
+            open(&engine, Settings { collect_user, collect_kernel, targets_only: false, ..settings() });
+        fake.take(7, 1, &[kernel], &[0x1004]);
+        fake.take(8, 2, &[], &[0x1004]);
+        fake.take(2, 3, &[kernel], &[]);
+        let account = session.accounts();
+        session.close();
+        let batches = batches.lock().unwrap();
+        let folded = batches.iter().flat_map(|b| &b.profiles).map(|p| p.folded()).collect::<String>();
+        let values = folded.lines().filter_map(|line| line.rsplit_once(' ')).map(|(stack, value)| {
+            assert!(expect.contains(&stack), "{folded}");
+            value.parse::<u64>().unwrap()
+        });
+        let kept = expect.iter().filter(|stack| !stack.is_empty()).count() as u64;
+        assert_eq!(values.sum::<u64>(), kept * 10_000_000, "{folded}");
+        assert_eq!((account.delivered(), account.filtered(Filtered::NoFrames)), (kept, 3 - kept));
+        assert!(account.balances());
+        engine.stop();
+    }
+}
+
+/// Each stack with the labels of its sample.
+fn labelled(batches: &Batches) -> Vec<String> {
+    let mut lines = Vec::new();
+    for profile in batches.lock().unwrap().iter().flat_map(|batch| &batch.profiles) {
+        for sample in profile.samples() {
+            let labels = profile.tables().sample_labels(sample).iter().map(|label| match &label.value {
+                SampleLabelValue::Text(text) => format!("{}={text}", label.key),
+                SampleLabelValue::Number(..) => panic!("a number"),
+            });
+            lines.push(format!("{} {}", labels.collect::<Vec<_>>().join(","), sample.value));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+#[test]
+fn samples_of_one_stack_are_told_apart_by_thread_and_process_where_that_is_wanted() {
+    let plain = Settings { targets_only: false, ..settings() };
+    let check = |settings: Settings, expect: &[&str]| {
+        let fake = Fake::default();
+        let engine = fake.engine();
+        let (session, batches) = open(&engine, settings);
+        let names = session.accounts();
+        for (comm, pid) in [("main", 7), ("pool", 7), ("pool", 7), ("main", 8), ("", 8)] {
+            fake.take_of(comm, pid, 1, &[0xffff_ffff_8100_0000], &[]);
+        }
+        session.close();
+        assert_eq!(labelled(&batches), expect);
+        assert_eq!(batches.lock().unwrap().iter().map(|batch| batch.profiles.len()).sum::<usize>(), 1);
+        assert!(names.balances() && names.delivered() == 5);
+        assert!(!fake.0.comm.load(SeqCst), "nobody wants names any more");
+        engine.stop();
+    };
+    check(plain.clone(), &[" 50000000"]);
+    let comm = Settings { comm_label: true, ..plain.clone() };
+    check(comm.clone(), &[" 10000000", "comm=main 20000000", "comm=pool 20000000"]);
+    let both = ["comm=main,pid=7 10000000", "comm=main,pid=8 10000000", "comm=pool,pid=7 20000000", "pid=8 10000000"];
+    check(Settings { pid_label: true, ..comm }, &both);
+    check(Settings { pid_label: true, ..plain }, &["pid=7 30000000", "pid=8 20000000"]);
+}
+
+#[test]
+fn the_name_of_a_thread_is_its_outermost_frame_where_that_is_wanted() {
     let fake = Fake::default();
     let engine = fake.engine();
-    let (session, batches) = open(&engine, Settings { collect_kernel: false, targets_only: false, ..settings() });
-    fake.take(7, 1, &[0xffff_ffff_8100_0000], &[0x1004]);
-    fake.take(2, 2, &[0xffff_ffff_8100_0000], &[]);
+    let settings = Settings { comm_frame: true, targets_only: false, collect_kernel: false, ..settings() };
+    let (session, batches) = open(&engine, settings);
     let account = session.accounts();
+    fake.take_of("pool", 7, 1, &[], &[0x1004, 0x1009]);
+    fake.take_of("pool", 8, 2, &[], &[0x1004, 0x1009]);
+    fake.take_of("main", 7, 3, &[], &[0x1004]);
+    fake.take_of("", 7, 4, &[], &[0x1004]);
+    fake.take_of("kworker", 2, 5, &[0xffff_ffff_8100_0000], &[]);
+    let deep: Vec<u64> = (0..1000).map(|at| 0x1004 + 4 * at).collect();
+    fake.take_of("deep", 9, 6, &[], &deep);
     session.close();
     let batches = batches.lock().unwrap();
-    let stacks: Vec<String> = batches.iter().flat_map(|b| &b.profiles).map(|p| p.folded()).collect();
-    assert_eq!(stacks, ["+0x1004 10000000\n"]);
-    assert_eq!((account.delivered(), account.filtered(Filtered::NoFrames)), (1, 1));
-    assert!(account.balances());
+    let folded: Vec<String> = batches.iter().flat_map(|b| &b.profiles).map(|p| p.folded()).collect();
+    let lines: Vec<&str> = folded[0].lines().collect();
+    let shallow: Vec<&&str> = lines.iter().filter(|line| !line.starts_with("deep;")).collect();
+    assert_eq!(shallow, [&"+0x1004 10000000", &"main;+0x1004 10000000", &"pool;+0x1008;+0x1004 20000000"]);
+    let frames = lines.iter().find(|line| line.starts_with("deep;")).unwrap().split(';').count();
+    assert_eq!((frames, account.cut_stacks()), (1000, 1), "what is the most on the wire, with that frame");
+    assert_eq!((account.delivered(), account.filtered(Filtered::NoFrames)), (5, 1), "a name alone is no stack");
+    engine.stop();
+}
+
+#[test]
+fn names_of_threads_are_wanted_from_one_sample_to_the_next_and_none_is_lost() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let plain = Settings { targets_only: false, ..settings() };
+    let (session, batches) = open(&engine, plain.clone());
+    let account = session.accounts();
+    let comm = Settings { comm_label: true, ..plain.clone() };
+    let kernel = [0xffff_ffff_8100_0000];
+    fake.take_of("pool", 7, 1, &kernel, &[]);
+    session.set(comm);
+    until("names are read", || fake.0.comm.load(SeqCst));
+    fake.take_of("pool", 7, 2, &kernel, &[]);
+    session.set(plain);
+    until("names are no longer read", || !fake.0.comm.load(SeqCst));
+    fake.take_of("pool", 7, 3, &kernel, &[]);
+    session.close();
+    assert_eq!(labelled(&batches), [" 10000000", " 10000000", "comm=pool 10000000"]);
+    assert!(account.balances() && account.delivered() == 3);
     engine.stop();
 }
 

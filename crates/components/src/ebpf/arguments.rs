@@ -94,12 +94,12 @@ pub struct Arguments {
     /// Whether frames of the kernel are kept; a newer name of `collect_kernel_profile`.
     #[attr(default = true)]
     kernel_frames: bool,
-    /// Accepted without effect.
-    #[attr(optional)]
-    comm: Option<CommArg>,
-    /// Accepted without effect.
-    #[attr(optional)]
-    pid_label: Option<bool>,
+    /// Where the name of a sample's thread goes.
+    #[attr(default = "none")]
+    comm: CommArg,
+    /// Whether samples have the label `pid`.
+    #[attr(default = false)]
+    pid_label: bool,
     /// Accepted without effect.
     #[attr(optional)]
     python_enabled: Option<bool>,
@@ -275,6 +275,9 @@ impl Arguments {
             collect_kernel: self.collect_kernel_profile && self.kernel_frames,
             collect_user: self.collect_user_profile,
             targets_only: self.targets_only,
+            comm_label: matches!(self.comm, CommArg::Label | CommArg::Both),
+            comm_frame: matches!(self.comm, CommArg::Stackframe | CommArg::Both),
+            pid_label: self.pid_label,
             caches: CacheSizes([
                 self.pid_cache_size,
                 self.build_id_cache_size,
@@ -294,8 +297,6 @@ impl Arguments {
         let given = [
             ("build_id_cache_size", self.build_id_cache_size != 64),
             ("same_file_cache_size", self.same_file_cache_size != 8),
-            ("comm", self.comm.is_some_and(|comm| !matches!(comm, CommArg::None | CommArg::Empty))),
-            ("pid_label", self.pid_label == Some(true)),
             ("python_enabled", self.python_enabled.is_some()),
             ("perl_enabled", self.perl_enabled.is_some()),
             ("php_enabled", self.php_enabled.is_some()),

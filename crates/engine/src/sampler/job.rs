@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashMap;
 
 use crate::account::Account;
-use crate::namer::{Counted, Job};
+use crate::namer::{Counted, Group, Job};
 use crate::session::SessionState;
 
 use super::interner::Interner;
@@ -28,23 +30,28 @@ pub(super) fn job(
     open: bool,
 ) -> (Job, u64) {
     let window = &session.window;
-    let mut groups = Vec::new();
-    let mut group_of = HashMap::new();
-    let by_bucket: Vec<Option<u32>> = window
+    let mut labels = Vec::new();
+    let mut place_of = HashMap::new();
+    let by_bucket: Vec<Option<Group>> = window
         .buckets
         .iter()
         .zip(&window.ends)
         .map(|(bucket, ends)| {
-            let labels = session.final_labels(bucket)?;
+            let of_bucket = session.final_labels(bucket)?;
             if !open {
                 count_ends(&session.shared.account, ends);
             }
-            Some(*group_of.entry(labels.clone()).or_insert_with(|| {
-                groups.push(labels);
-                groups.len() as u32 - 1
-            }))
+            let place = *place_of.entry(of_bucket.clone()).or_insert_with(|| {
+                labels.push(of_bucket);
+                labels.len() as u32 - 1
+            });
+            Some(Group { labels: place, thread: session.thread(bucket) })
         })
         .collect();
+    // Those with the same labels come one after the other.
+    let mut number_of: BTreeMap<Group, u32> = by_bucket.iter().flatten().map(|group| (*group, 0)).collect();
+    number_of.values_mut().zip(0..).for_each(|(number, at)| *number = at);
+    let by_bucket: Vec<Option<u32>> = by_bucket.iter().map(|group| number_of.get(&(*group)?).copied()).collect();
     let mut counted = Vec::with_capacity(window.counts().len());
     let (mut samples, mut filtered) = (0, 0);
     for ((bucket, node), count) in window.counts() {
@@ -65,7 +72,8 @@ pub(super) fn job(
         start_nanos: start,
         duration_nanos: i64::try_from(now.saturating_sub(window.start)).unwrap_or(0),
         settings: session.settings.clone(),
-        groups,
+        labels,
+        groups: number_of.into_keys().collect(),
         counted,
         appended: interner.appended(),
         processes: processes.since(interner.processes_known()),
