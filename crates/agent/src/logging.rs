@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::time::SystemTime;
 
+use components::ebpf::Verbose;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
@@ -19,16 +20,24 @@ struct Settings {
     /// The least severe level that is written, 1 for errors to 5 for everything.
     level: AtomicU8,
     json: AtomicBool,
+    /// Who speaks at level debug in any case.
+    verbose: Arc<Verbose>,
 }
 
 impl Logging {
     /// Installs it for the whole process: level info, logfmt.
     pub(crate) fn install() -> Self {
-        let settings = Arc::new(Settings { level: AtomicU8::new(3), json: AtomicBool::new(false) });
+        let (level, json) = (AtomicU8::new(3), AtomicBool::new(false));
+        let settings = Arc::new(Settings { level, json, verbose: Arc::default() });
         let layer = Lines(Arc::clone(&settings));
         // A second installation in one process keeps the first, which only tests do.
         _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
         Self(settings)
+    }
+
+    /// Who speaks at level debug in any case.
+    pub(crate) fn verbose(&self) -> Arc<Verbose> {
+        Arc::clone(&self.0.verbose)
     }
 
     /// Follows the `logging` block; both texts are valid by now.
@@ -61,7 +70,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         // Other crates speak only when something is wrong.
         let ours = metadata.target().starts_with("pyrope");
-        rank(metadata.level()) <= self.0.level.load(Relaxed).min(if ours { 5 } else { 2 })
+        let level = self.0.level.load(Relaxed).min(if ours { 5 } else { 2 });
+        let level = if level < 4 && self.0.verbose.covers(metadata.target()) { 4 } else { level };
+        rank(metadata.level()) <= level
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {

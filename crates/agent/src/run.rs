@@ -167,6 +167,7 @@ impl Running {
             .with(Arc::new(metrics.clone()))
             .with(Arc::clone(&stores))
             .with(Arc::clone(&sessions))
+            .with(logging.verbose())
             .with(Arc::new(endpoints.clone()));
         let vocabulary = configuration::vocabulary(args.stability);
         let apply = Apply { logging: logging.clone(), access: access.clone(), warned: AtomicBool::new(false) };

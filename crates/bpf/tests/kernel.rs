@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use engine::budget::Budget;
-use engine::cache::CacheSizes;
+use engine::cache::{CacheSizes, SymbolCache};
 use engine::kernel::Kernel;
 use engine::{Batch, Demangle, Engine, Settings};
 use profile::SampleLabelValue;
@@ -32,6 +32,7 @@ fn settings() -> Settings {
         comm_frame: false,
         pid_label: false,
         caches: CacheSizes::SPECIFIED,
+        symbol_cache: SymbolCache::SPECIFIED,
     }
 }
 

@@ -6,9 +6,10 @@
 //! ```
 
 pub mod arguments;
+mod forward;
 mod targets;
+mod verbose;
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,18 +20,16 @@ use tokio::sync::mpsc;
 
 use crate::metrics::{Counter, Gauge, Metrics, Scope};
 use crate::profiler::Profiler;
-use crate::receiver::{Append, Fanout, Origin, ProfilesReceiver as _};
+use crate::receiver::{Fanout, ProfilesReceiver as _};
 use crate::store::Stores;
 
 pub use self::arguments::Arguments;
+use self::forward::Forward;
 use self::targets::Matched;
+pub use self::verbose::Verbose;
 
 /// Batches that wait for slow receivers; one that finds no room is lost and counted. Each is an interval.
 const WAITING: usize = 4;
-/// So many services have a series of their own in a metric; what comes later shares one.
-const MOST_SERVICES: usize = 500;
-/// That one's name.
-const OTHER_SERVICES: &str = "(other)";
 /// How often receivers are asked whether somebody still looks at the open interval.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a look keeps the open interval shown.
@@ -56,11 +55,16 @@ impl Component for PyroscopeEbpf {
         numbers.active_targets.set(current.target_count() as f64);
         let fanout = Fanout::new(&scope, current.forward_to.0.clone());
         current.warn_of_what_has_no_effect(&id);
+        let verbose = cx.service::<Verbose>().unwrap_or_default();
+        let mut debug = current.verbose_mode.then(|| verbose.want());
         cx.built();
 
-        let mut current = current;
+        let Some(mut current) = until_needed(&mut args, &cx, current, &fanout, &numbers).await else { return Ok(()) };
         let (session, mut batches) = loop {
-            match start(&profiler, &current).await {
+            if debug.is_some() != current.verbose_mode {
+                debug = current.verbose_mode.then(|| verbose.want());
+            }
+            match start(&profiler, &current, &numbers.dropped).await {
                 Ok(started) => {
                     numbers.sessions.add(1);
                     cx.health(State::Healthy, format!("sampling {} times a second", current.sample_rate));
@@ -90,8 +94,7 @@ impl Component for PyroscopeEbpf {
         }
         let mut matched = Matched::default();
         session.set_targets(matched.update(current.targets.as_ref()));
-        let mut forward =
-            Forward { id: &id, fanout: &fanout, scope: &scope, source: source_number(), services: HashSet::new() };
+        let mut forward = Forward::new(&id, &fanout, &scope, source_number(), numbers.dropped.clone());
         let stores = cx.service::<Stores>().unwrap_or_default();
         let mut looks = stores.looks();
         // Somebody may look already.
@@ -114,6 +117,12 @@ impl Component for PyroscopeEbpf {
                     }
                     session.set_targets(matched.update(next.targets.as_ref()));
                     numbers.active_targets.set(next.target_count() as f64);
+                    if debug.is_some() != next.verbose_mode {
+                        debug = next.verbose_mode.then(|| verbose.want());
+                    }
+                    if next.without_effect() != current.without_effect() {
+                        next.warn_of_what_has_no_effect(&id);
+                    }
                     *status.now.lock().unwrap_or_else(PoisonError::into_inner) = (next.sample_rate, next.target_count());
                     current = next;
                 }
@@ -131,6 +140,29 @@ impl Component for PyroscopeEbpf {
         }
         Ok(())
     }
+}
+
+/// Waits until there is something to profile if it is lazy, and gives back the arguments by then; `None` when there is nothing to
+/// be done any more.
+async fn until_needed(
+    args: &mut Updates<Arguments>,
+    cx: &Context<NoExports>,
+    mut current: Arc<Arguments>,
+    fanout: &Fanout,
+    numbers: &Numbers,
+) -> Option<Arc<Arguments>> {
+    while current.lazy_mode && current.target_count() == 0 {
+        cx.health(State::Healthy, "nothing is loaded before there is a target, as lazy_mode says");
+        tokio::select! {
+            () = cx.cancelled() => return None,
+            next = args.changed() => {
+                current = next?;
+                fanout.replace(current.forward_to.0.clone());
+                numbers.active_targets.set(current.target_count() as f64);
+            }
+        }
+    }
+    Some(current)
 }
 
 /// Waits until a failed start is worth another try, and gives back the arguments by then; `None` when there is to be none.
@@ -176,43 +208,6 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-/// Hands batches to the receivers.
-struct Forward<'a> {
-    id: &'a str,
-    fanout: &'a Fanout,
-    scope: &'a Scope,
-    source: u64,
-    /// Those that have a series of their own.
-    services: HashSet<String>,
-}
-
-impl Forward<'_> {
-    /// Waits for receivers for at most `patience`.
-    async fn batch(&mut self, batch: Batch, patience: Duration) {
-        let origin = Origin { source: self.source, interval: batch.interval };
-        if !batch.open {
-            for profile in &batch.profiles {
-                let service = profile.labels.get("service_name").unwrap_or("unspecified");
-                if !self.services.contains(service) && self.services.len() < MOST_SERVICES {
-                    self.services.insert(service.to_owned());
-                }
-                let service = self.services.get(service).map_or(OTHER_SERVICES, String::as_str);
-                let help = "Profiles made, by service.";
-                self.scope.counter("pyroscope_ebpf_pprofs_total", help, &[("service_name", service)]).add(1);
-            }
-        }
-        let append = batch.profiles.into_iter().collect::<Append>().of(origin);
-        if batch.open {
-            self.fanout.show_open(append);
-            return;
-        }
-        // The next batch comes after an interval: who is slower than that goes without.
-        if let Err(error) = self.fanout.append(append.until(Instant::now() + patience)).await {
-            tracing::warn!(component_id = self.id, err = %error, "profiles were not taken");
-        }
-    }
-}
-
 /// A number that no other source of this process has, nor one of an earlier run of it.
 fn source_number() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
@@ -222,22 +217,26 @@ fn source_number() -> u64 {
 type Started = (Session, mpsc::Receiver<Batch>);
 
 /// Starts the engine if need be, and a session in it.
-async fn start(profiler: &Arc<Profiler>, args: &Arguments) -> Result<Started, String> {
-    let profiler = Arc::clone(profiler);
+async fn start(profiler: &Arc<Profiler>, args: &Arguments, dropped: &Counter) -> Result<Started, String> {
+    let (profiler, dropped) = (Arc::clone(profiler), dropped.clone());
     let settings = args.settings();
-    let start = move || open(&profiler.engine().map_err(|error| error.to_string())?, settings);
+    let start = move || open(&profiler.engine().map_err(|error| error.to_string())?, settings, dropped);
     tokio::task::spawn_blocking(start).await.map_err(|error| error.to_string())?
 }
 
-fn open(engine: &Engine, settings: Settings) -> Result<Started, String> {
+fn open(engine: &Engine, settings: Settings, dropped: Counter) -> Result<Started, String> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let sink = move |batch: Batch| {
         // A batch of an open interval is not to take the place of one that counts.
         if batch.open && sender.capacity() < WAITING {
             return Err(batch);
         }
-        sender.try_send(batch).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch) => batch,
+        sender.try_send(batch).map_err(|error| {
+            let batch = error.into_inner();
+            if !batch.open {
+                dropped.add(batch.profiles.len() as u64);
+            }
+            batch
         })
     };
     Ok((engine.open(settings, Box::new(sink))?, receiver))
@@ -248,6 +247,7 @@ struct Numbers {
     active_targets: Gauge,
     sessions: Counter,
     sessions_failing: Counter,
+    dropped: Counter,
 }
 
 impl Numbers {
@@ -266,6 +266,11 @@ impl Numbers {
             sessions_failing: scope.counter(
                 "pyroscope_ebpf_profiling_sessions_failing_total",
                 "Number of profiling sessions failed.",
+                &[],
+            ),
+            dropped: scope.counter(
+                "pyroscope_ebpf_pprofs_dropped_total",
+                "Profiles that a receiver of forward_to did not take, or not in time.",
                 &[],
             ),
         }

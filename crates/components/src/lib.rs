@@ -9,7 +9,7 @@
 //! Invariants: nothing else knows both the graph and the engine. Names, arguments, defaults, labels, metrics and messages are
 //! upstream's where upstream has the component. What a component shares with the rest of the process comes through the
 //! graph's services: [`profiler::Profiler`], [`metrics::Metrics`], [`store::Stores`], [`ebpf::Sessions`],
-//! [`write::EndpointStatuses`].
+//! [`ebpf::Verbose`], [`write::EndpointStatuses`].
 //!
 //! Start at [`COMPONENTS`]. Tested beside the code, against real processes and the Go peer of `e2e/peer`, and as a whole in
 //! `e2e`.

@@ -10,7 +10,7 @@ use symbolize::Mode;
 
 use crate::account::{Account, Filtered};
 use crate::batch::Sink;
-use crate::cache::CacheSizes;
+use crate::cache::{CacheSizes, SymbolCache};
 use crate::stacks::Node;
 use crate::target::{TargetKey, Targets};
 use crate::thread::{Comm, Thread};
@@ -40,6 +40,8 @@ pub struct Settings {
     pub pid_label: bool,
     /// How many tables are held open in memory. All sessions share them: the largest number of each counts.
     pub caches: CacheSizes,
+    /// Where symbol tables are kept on disk.
+    pub symbol_cache: SymbolCache,
 }
 
 impl Settings {
@@ -263,6 +265,7 @@ mod tests {
             comm_frame: false,
             pid_label: false,
             caches: CacheSizes::SPECIFIED,
+            symbol_cache: SymbolCache::SPECIFIED,
         };
         SessionState::new(settings, Targets::default(), Arc::default(), Arc::new(Box::new(Err)), 1)
     }

@@ -15,7 +15,7 @@ use inspect::{Avma, Proc, maps::Maps};
 use profile::{Labels, SampleLabelValue};
 use pyrope_engine::account::{Filtered, Lost};
 use pyrope_engine::budget::Budget;
-use pyrope_engine::cache::{Cache, CacheSizes};
+use pyrope_engine::cache::{Cache, CacheSizes, SymbolCache};
 use pyrope_engine::files::Opening;
 use pyrope_engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
 use pyrope_engine::target::{Target, TargetChange, TargetKey};
@@ -165,6 +165,7 @@ fn settings() -> Settings {
         comm_frame: false,
         pid_label: false,
         caches: CacheSizes::SPECIFIED,
+        symbol_cache: SymbolCache::SPECIFIED,
     }
 }
 

@@ -1,8 +1,9 @@
 //! The arguments of `pyroscope.ebpf`: those of the specification, then those that newer upstream versions have.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use engine::cache::CacheSizes;
+use engine::cache::{CacheSizes, SymbolCache};
 use engine::{Demangle, Settings};
 use lang::decode::{FromBlock, FromText};
 
@@ -52,7 +53,8 @@ pub enum CommArg {
     rule = is_size_of_pid_cache(pid_cache_size),
     rule = is_size_of_build_id_cache(build_id_cache_size),
     rule = is_size_of_same_file_cache(same_file_cache_size),
-    rule = is_size_of_container_id_cache(container_id_cache_size)
+    rule = is_size_of_container_id_cache(container_id_cache_size),
+    rule = is_size_of_symb_cache(symb_cache_size)
 )]
 pub struct Arguments {
     /// Targets to group profiles by.
@@ -100,29 +102,30 @@ pub struct Arguments {
     /// Whether samples have the label `pid`.
     #[attr(default = false)]
     pid_label: bool,
-    /// Accepted without effect.
+    /// There is no unwinder of these.
     #[attr(optional)]
     python_enabled: Option<bool>,
-    /// Accepted without effect.
+    /// There is no unwinder of these.
     #[attr(optional)]
     perl_enabled: Option<bool>,
-    /// Accepted without effect.
+    /// There is no unwinder of these.
     #[attr(optional)]
     php_enabled: Option<bool>,
-    /// Accepted without effect.
+    /// There is no unwinder of these.
     #[attr(optional)]
     hotspot_enabled: Option<bool>,
-    /// Accepted without effect.
+    /// There is no unwinder of these.
     #[attr(optional)]
     ruby_enabled: Option<bool>,
-    /// Accepted without effect.
+    /// There is no unwinder of these.
     #[attr(optional)]
     v8_enabled: Option<bool>,
-    /// Accepted without effect.
+    /// There is no unwinder of these.
     #[attr(optional)]
     dotnet_enabled: Option<bool>,
-    /// Accepted without effect.
+    /// Go is unwound and named as any native program, with or without.
     #[attr(optional)]
+    #[expect(dead_code, reason = "both values mean the same")]
     go_enabled: Option<bool>,
     /// Accepted without effect.
     #[attr(optional)]
@@ -142,21 +145,22 @@ pub struct Arguments {
     /// Accepted without effect.
     #[attr(optional)]
     u_probe_links: Option<Vec<String>>,
-    /// Accepted without effect.
+    /// Whether the profiler logs at level debug.
+    #[attr(default = false)]
+    pub verbose_mode: bool,
+    /// Whether nothing is loaded before there is a target.
+    #[attr(default = false)]
+    pub lazy_mode: bool,
+    /// Always so: what a kernel can do is asked of the kernel, not of its version.
     #[attr(optional)]
-    verbose_mode: Option<bool>,
-    /// Accepted without effect.
-    #[attr(optional)]
-    lazy_mode: Option<bool>,
-    /// Accepted without effect.
-    #[attr(optional)]
+    #[expect(dead_code, reason = "both values mean the same")]
     no_kernel_version_check: Option<bool>,
-    /// Accepted without effect.
+    /// Where symbol tables are kept on disk; by default in the folder of the agent's own data.
     #[attr(optional)]
     symb_cache_path: Option<String>,
-    /// Accepted without effect.
-    #[attr(optional)]
-    symb_cache_size: Option<u32>,
+    /// Of how many files.
+    #[attr(default = 2048)]
+    symb_cache_size: u32,
     /// Accepted without effect.
     #[attr(optional)]
     reporter_unsymbolized_stubs: Option<bool>,
@@ -246,6 +250,10 @@ fn is_size_of_container_id_cache(size: &u32) -> Result<(), String> {
     is_cache_size("container_id_cache_size", *size)
 }
 
+fn is_size_of_symb_cache(size: &u32) -> Result<(), String> {
+    is_cache_size("symb_cache_size", *size)
+}
+
 fn is_cache_size(name: &str, size: u32) -> Result<(), String> {
     match size {
         1..=MOST_CACHED => Ok(()),
@@ -284,6 +292,10 @@ impl Arguments {
                 self.same_file_cache_size,
                 self.container_id_cache_size,
             ]),
+            symbol_cache: SymbolCache {
+                path: self.symb_cache_path.as_ref().map(PathBuf::from),
+                files: self.symb_cache_size,
+            },
         }
     }
 
@@ -292,30 +304,27 @@ impl Arguments {
         self.targets.as_ref().map_or(0, |targets| targets.list.len())
     }
 
-    /// Logs once which of the given arguments change nothing.
-    pub fn warn_of_what_has_no_effect(&self, id: &str) {
+    /// Which of the given arguments change nothing.
+    pub fn without_effect(&self) -> Vec<&'static str> {
         let given = [
             ("build_id_cache_size", self.build_id_cache_size != 64),
             ("same_file_cache_size", self.same_file_cache_size != 8),
-            ("python_enabled", self.python_enabled.is_some()),
-            ("perl_enabled", self.perl_enabled.is_some()),
-            ("php_enabled", self.php_enabled.is_some()),
-            ("hotspot_enabled", self.hotspot_enabled.is_some()),
-            ("ruby_enabled", self.ruby_enabled.is_some()),
-            ("v8_enabled", self.v8_enabled.is_some()),
-            ("dotnet_enabled", self.dotnet_enabled.is_some()),
-            ("go_enabled", self.go_enabled.is_some()),
+            // There is no unwinder to switch on.
+            ("python_enabled", self.python_enabled == Some(true)),
+            ("perl_enabled", self.perl_enabled == Some(true)),
+            ("php_enabled", self.php_enabled == Some(true)),
+            ("hotspot_enabled", self.hotspot_enabled == Some(true)),
+            ("ruby_enabled", self.ruby_enabled == Some(true)),
+            ("v8_enabled", self.v8_enabled == Some(true)),
+            ("dotnet_enabled", self.dotnet_enabled == Some(true)),
             ("off_cpu_threshold", self.off_cpu_threshold.is_some_and(|threshold| threshold > 0.0)),
             ("bpf_fs_root", self.bpf_fs_root.is_some()),
             ("obi_process_context_enabled", self.obi_process_context_enabled.is_some()),
             ("load_probe", self.load_probe == Some(true)),
             ("probe_links", self.probe_links.as_ref().is_some_and(|links| !links.is_empty())),
             ("u_probe_links", self.u_probe_links.as_ref().is_some_and(|links| !links.is_empty())),
-            ("verbose_mode", self.verbose_mode == Some(true)),
-            ("lazy_mode", self.lazy_mode == Some(true)),
-            ("no_kernel_version_check", self.no_kernel_version_check == Some(true)),
             ("symb_cache_path", self.symb_cache_path.is_some()),
-            ("symb_cache_size", self.symb_cache_size.is_some()),
+            ("symb_cache_size", self.symb_cache_size != 2048),
             ("reporter_unsymbolized_stubs", self.reporter_unsymbolized_stubs == Some(true)),
             ("cache_rounds", self.cache_rounds.is_some()),
             ("go_table_fallback", self.go_table_fallback.is_some()),
@@ -323,7 +332,12 @@ impl Arguments {
             ("pid_map_size", self.pid_map_size.is_some()),
             ("debug_info", self.debug_info.is_some()),
         ];
-        let names: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+
+    /// Logs them, if there are any.
+    pub fn warn_of_what_has_no_effect(&self, id: &str) {
+        let names = self.without_effect();
         if !names.is_empty() {
             let arguments = names.join(", ");
             tracing::warn!(component_id = id, arguments, "these arguments are accepted but have no effect yet");
@@ -370,7 +384,8 @@ mod tests {
         let frames = "1:1: nothing is left to collect: collect_user_profile and collect_kernel_profile are both false";
         check(&ebpf("targets = []\n collect_user_profile = false\n kernel_frames = false"), &[frames]);
         check(&ebpf("sample_rate = 0"), &[targets, rate]);
-        for name in ["pid_cache_size", "build_id_cache_size", "same_file_cache_size", "container_id_cache_size"] {
+        for cache in ["pid_cache", "build_id_cache", "same_file_cache", "container_id_cache", "symb_cache"] {
+            let name = format!("{cache}_size");
             let expect = |size: &str| format!("1:1: {name} must be between 1 and 1000000, got {size}");
             check(&ebpf(&format!("targets = []\n {name} = 1")), &[]);
             check(&ebpf(&format!("targets = []\n {name} = 0")), &[&expect("0")]);

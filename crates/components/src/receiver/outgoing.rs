@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use profile::{Labels, Profile};
 
+use crate::metrics::Counter;
+
 /// The largest uncompressed pprof that is put into one push, in bytes. Servers let through 2 MB at once by default.
 pub const MAX_PUSH_BYTES: usize = 1_800_000;
 /// Where a profile that is too large is split; its parts come out smaller than this.
@@ -19,6 +21,8 @@ const GZIP_LEVEL: u32 = 1;
 pub struct Outgoing {
     profile: Profile,
     pprofs: Arc<OnceLock<Arc<[Pprof]>>>,
+    /// Counts the bytes in gzip when they are made.
+    bytes: Option<Counter>,
 }
 
 /// One pprof message.
@@ -33,7 +37,13 @@ pub struct Pprof {
 impl Outgoing {
     /// A profile to send.
     pub fn new(profile: Profile) -> Self {
-        Self { profile, pprofs: Arc::default() }
+        Self { profile, pprofs: Arc::default(), bytes: None }
+    }
+
+    /// The same, whose bytes in gzip are counted once they are made.
+    #[must_use]
+    pub fn counted(self, bytes: Counter) -> Self {
+        Self { bytes: Some(bytes), ..self }
     }
 
     /// The profile.
@@ -49,7 +59,7 @@ impl Outgoing {
     /// The same profile under other labels. They are not in the pprof, so its bytes are shared.
     #[must_use]
     pub fn with_labels(&self, labels: Labels) -> Self {
-        Self { profile: self.profile.with_labels(labels), pprofs: Arc::clone(&self.pprofs) }
+        Self { profile: self.profile.with_labels(labels), ..self.clone() }
     }
 
     /// The profile as pprof: one message, or several when it is larger than [`MAX_PUSH_BYTES`]. A stack that alone
@@ -58,15 +68,23 @@ impl Outgoing {
     /// Encodes at the first call, which costs milliseconds for a large profile.
     pub fn pprofs(&self) -> Arc<[Pprof]> {
         let pprofs = self.pprofs.get_or_init(|| {
-            let whole = self.profile.encode();
-            if whole.len() <= MAX_PUSH_BYTES {
-                return Arc::from([Pprof::new(&whole)]);
+            let pprofs = self.encode();
+            if let Some(bytes) = &self.bytes {
+                bytes.add(pprofs.iter().map(|pprof| pprof.gzip.len() as u64).sum());
             }
-            drop(whole);
-            let parts = self.profile.split(SPLIT_SAMPLES, SPLIT_BYTES);
-            parts.iter().map(|part| Pprof::new(&part.encode())).collect()
+            pprofs
         });
         Arc::clone(pprofs)
+    }
+
+    fn encode(&self) -> Arc<[Pprof]> {
+        let whole = self.profile.encode();
+        if whole.len() <= MAX_PUSH_BYTES {
+            return Arc::from([Pprof::new(&whole)]);
+        }
+        drop(whole);
+        let parts = self.profile.split(SPLIT_SAMPLES, SPLIT_BYTES);
+        parts.iter().map(|part| Pprof::new(&part.encode())).collect()
     }
 }
 
@@ -106,10 +124,12 @@ mod tests {
 
     #[test]
     fn the_bytes_are_made_once_for_all_labels_and_clones() {
-        let outgoing = Outgoing::new(profile_of(3, 8));
+        let bytes = Counter::default();
+        let outgoing = Outgoing::new(profile_of(3, 8)).counted(bytes.clone());
         let other = outgoing.with_labels([("a", "b")].into_iter().collect());
         let (first, second) = (outgoing.pprofs(), other.clone().pprofs());
         assert_eq!(first[0].gzip.as_ptr(), second[0].gzip.as_ptr());
+        assert_eq!(bytes.get(), first[0].gzip.len() as u64);
         assert_eq!(other.labels().to_string(), r#"{a="b"}"#);
     }
 
