@@ -9,7 +9,8 @@
 //!
 //! Invariants: no policy; what to sample, evict or retry is the engine's. Nothing is pinned: when this drops, the kernel
 //! holds nothing of ours. Needs CAP_BPF and CAP_PERFMON (or root) and the kernel's BTF; not tracefs, kprobes or modules, and
-//! from 5.11 on not CAP_SYS_RESOURCE, whose place before is taken by a high limit of locked memory. `unsafe` is in `perf` and `limits` alone.
+//! from 5.11 on not CAP_SYS_RESOURCE, whose place before is taken by a high limit of locked memory. `unsafe` is in `perf`,
+//! `notes` and `limits` alone.
 //!
 //! Start at [`Loaded`]. Tested against the running kernel (`tests/`, as root) and by comparing the layout of the C with
 //! that of `crates/abi`.
@@ -17,10 +18,13 @@
 #![deny(unsafe_code)]
 
 mod cpus;
+mod event;
 mod limits;
 mod load;
 mod loaded;
 mod memory;
+mod notes;
+mod pace;
 mod perf;
 mod privileges;
 mod rings;

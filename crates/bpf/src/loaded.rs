@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, IntoRawFd as _, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use abi::Counter;
 use abi::rows::Line;
@@ -12,6 +12,8 @@ use engine::kernel::{Kernel, KernelCounters, KernelError, RowMaps, Waker};
 use libbpf_rs::{Link, MapCore as _, MapFlags, MapHandle, Object, ProgramMut};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
+use crate::event::{self, Event};
+use crate::pace::Pace;
 use crate::rings::Rings;
 use crate::rows::Rows;
 use crate::{cpus, limits, load, memory, perf, selfcheck};
@@ -19,6 +21,9 @@ use crate::{cpus, limits, load, memory, perf, selfcheck};
 /// Lines of rows for each line of pointers: 16 KiB of code have some 17 lines of rows and one pointer, sixteen to a line, and
 /// files have gaps.
 const POINTER_SHARE: u32 = 14;
+
+/// The time over which the first ticks of all CPUs are spread, if a period is longer.
+const SPREAD: Duration = Duration::from_millis(20);
 
 /// How much kernel memory to take.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +37,7 @@ pub struct Config {
 /// The loaded programs. Dropping it detaches and unloads all of them.
 pub struct Loaded {
     // Fields drop in this order: what uses the object before the object.
-    events: BTreeMap<u32, Link>,
+    events: BTreeMap<u32, Event>,
     _tracepoints: Vec<Link>,
     rings: Rings,
     counters: MapHandle,
@@ -42,6 +47,7 @@ pub struct Loaded {
     hz: Option<u32>,
     /// Steps of CPUs that came or went, as of when the events were last looked at.
     cpu_steps: u64,
+    throttled: u64,
     map_bytes: u64,
     object: Object,
 }
@@ -97,14 +103,15 @@ impl Loaded {
             wake: Arc::new(wake),
             hz: None,
             cpu_steps: 0,
+            throttled: 0,
             map_bytes,
             object,
         })
     }
 
-    fn attach(&self, cpu: u32, hz: u32) -> Result<Link, KernelError> {
-        let period = 1_000_000_000 / u64::from(hz.max(1));
-        let event = perf::open_cpu_clock(cpu, period).map_err(|error| match error.raw_os_error() {
+    fn attach(&self, cpu: u32, period: u64) -> Result<Event, KernelError> {
+        let pace = Pace::new(period, event::now(), u64::from(cpu));
+        let event = perf::open_cpu_clock(cpu, pace.set()).map_err(|error| match error.raw_os_error() {
             Some(libc::EACCES | libc::EPERM) => KernelError::new(
                 "the kernel does not let this process open perf events for all processes. Run as root or grant CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN); in a container also check its seccomp profile; or set the sysctl kernel.perf_event_paranoid to -1.",
             ),
@@ -121,8 +128,7 @@ impl Loaded {
             .attach_perf_event(event.as_raw_fd())
             .map_err(|error| limits::failed(format_args!("cannot attach to the perf event of CPU {cpu}"), &error))?;
         // The link owns the event from here on, and closes it when it drops.
-        _ = event.into_raw_fd();
-        Ok(link)
+        Ok(Event::new(link, event.into_raw_fd(), cpu, pace))
     }
 
     fn program(&self, name: &str) -> Result<ProgramMut<'_>, KernelError> {
@@ -172,16 +178,20 @@ impl Kernel for Loaded {
         }
         let online = cpus::online();
         self.events.retain(|cpu, _| online.contains(cpu));
-        for cpu in online {
-            if !self.events.contains_key(&cpu) {
-                match self.attach(cpu, hz) {
-                    Ok(link) => _ = self.events.insert(cpu, link),
-                    // A CPU can leave between the list and the call; one that cannot be sampled at all is an error.
-                    Err(_) if !cpus::online().contains(&cpu) => {}
-                    Err(error) => return Err(error),
-                }
+        let period = 1_000_000_000 / u64::from(hz.max(1));
+        let missing: Vec<u32> = online.into_iter().filter(|cpu| !self.events.contains_key(cpu)).collect();
+        let (begin, apart) = (Instant::now(), Duration::from_nanos(period).min(SPREAD) / missing.len().max(1) as u32);
+        for (place, &cpu) in (0_u32..).zip(&missing) {
+            // Not all at once, then and later.
+            std::thread::sleep((apart * place).saturating_sub(begin.elapsed()));
+            match self.attach(cpu, period) {
+                Ok(event) => _ = self.events.insert(cpu, event),
+                // A CPU can leave between the list and the call; one that cannot be sampled at all is an error.
+                Err(_) if !cpus::online().contains(&cpu) => {}
+                Err(error) => return Err(error),
             }
         }
+        self.events.values_mut().for_each(Event::drift);
         Ok(self.events.len())
     }
 
@@ -221,6 +231,8 @@ impl Kernel for Loaded {
                 }
             }
         }
+        self.throttled += self.events.values_mut().map(Event::throttled).sum::<u64>();
+        totals.0[Counter::Throttled as usize] = self.throttled;
         totals
     }
 

@@ -1,5 +1,5 @@
 //! One perf event per CPU.
-#![expect(unsafe_code, reason = "perf_event_open has no wrapper in libc or rustix")]
+#![expect(unsafe_code, reason = "perf_event_open and its ioctls have no wrapper in libc or rustix")]
 
 use std::io;
 use std::os::fd::{FromRawFd as _, OwnedFd};
@@ -26,6 +26,8 @@ const TYPE_SOFTWARE: u32 = 1;
 const COUNT_CPU_CLOCK: u64 = 0;
 const FLAG_EXCLUDE_IDLE: u64 = 1 << 7;
 const OPEN_CLOEXEC: libc::c_ulong = 8;
+/// `PERF_EVENT_IOC_PERIOD`.
+const SET_PERIOD: libc::c_ulong = 0x4008_2404;
 
 /// Opens the software clock of one CPU for all its tasks, one event each `period_ns` nanoseconds of its time; the idle
 /// task is left out. The event counts at once, but does nothing until a program is attached.
@@ -48,8 +50,17 @@ pub(crate) fn open_cpu_clock(cpu: u32, period_ns: u64) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Has a new period begin, and each one after it be as long.
+pub(crate) fn set_period(fd: i32, period_ns: u64) -> io::Result<()> {
+    // SAFETY: the kernel reads the number, which outlives the call.
+    match unsafe { libc::ioctl(fd, SET_PERIOD, &raw const period_ns) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The descriptor of an object that the caller keeps alive.
 pub(crate) fn borrow<'fd>(fd: i32) -> std::os::fd::BorrowedFd<'fd> {
-    // SAFETY: called only with the epoll descriptor of the ring reader, which outlives the poll that uses it.
+    // SAFETY: called only with descriptors that an owner beside it keeps open for longer than they are used.
     unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
 }

@@ -35,7 +35,7 @@ use held::Held;
 use interner::Interner;
 use job::job;
 use processes::Processes;
-use rate::Complaint;
+use rate::Said;
 
 /// How long the thread sleeps at most: what bounds how late a sample is read. The kernel wakes it before a ring is full.
 const IDLE: Duration = Duration::from_millis(500);
@@ -77,8 +77,7 @@ pub(crate) struct Sampler {
     comm_read: bool,
     events_missed: u64,
     totals: Totals,
-    rate_fails: Complaint,
-    cpus_fail: Complaint,
+    said: Said,
 }
 
 impl Sampler {
@@ -105,8 +104,7 @@ impl Sampler {
             held: Held::default(),
             events_missed: 0,
             totals,
-            rate_fails: Complaint::default(),
-            cpus_fail: Complaint::default(),
+            said: Said::default(),
         }
     }
 
@@ -409,6 +407,7 @@ impl Sampler {
     fn balance(&mut self) {
         let totals = self.kernel.counters();
         self.totals.set(&totals);
+        self.tell_of_throttling(totals.get(Counter::Throttled));
         let (taken, lost) = (totals.get(Counter::Taken), totals.get(Counter::LostRingFull));
         let in_ring = taken.saturating_sub(lost + self.drained);
         for session in self.sessions.values() {
