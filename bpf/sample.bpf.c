@@ -9,6 +9,8 @@
 #include "lib/process.bpf.h"
 
 #define USER_CS_64 0x33
+/* Of so many samples of a CPU one is timed, for what sampling costs: a power of two. */
+#define TIMED_ONE_IN 16
 
 #define HAS(helper) bpf_core_enum_value_exists(enum bpf_func_id___core, BPF_FUNC_##helper##___core)
 
@@ -247,6 +249,10 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		head->user_frames = MAX_USER_FRAMES;
 	}
 	submit(s, c);
+	if (!(s->number & (TIMED_ONE_IN - 1))) {
+		COUNT(c, timed);
+		c->n[COUNTER_timed_ns] += bpf_ktime_get_ns() - head->ktime;
+	}
 	return 0;
 }
 

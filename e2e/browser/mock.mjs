@@ -152,6 +152,7 @@ function statusOf(settings) {
   const bad = settings.mode === 'bad';
   return {
     version: '0.1.0', started_at_ms: settings.began, uptime_s: Math.round((now - settings.began) / 1000), cpu_seconds: 38.4, cpu_cores_60s: 0.0021,
+    kernel: { sampling_seconds: 2.31, samples: 1_290_000, throttled: bad ? 12 : 0 },
     memory: { rss_bytes: 41_200_000, budget_bytes: 60_000_000, bpf_maps_bytes: 18_900_000 },
     store: settings.mode === 'nostore' ? null : {
       name: 'default', path: '/var/lib/pyrope/pyrope.store.default', bytes: 412_000_000, max_bytes: 2_147_483_648, max_age_s: 604_800, oldest_ms: settings.began, newest_ms: now,

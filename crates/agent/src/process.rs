@@ -41,12 +41,31 @@ pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> Scope {
         let read = move || profiler.total(counter) as f64;
         scope.counter_from("pyrope_kernel_events_total", help, &[("event", counter.name())], read);
     }
+    kernel(&scope, profiler);
     memory(&scope, profiler);
     files(&scope, profiler);
     symbols(&scope, profiler);
     rows(&scope, profiler);
     caches(&scope, profiler);
     scope
+}
+
+/// Samples of which one was timed: `TIMED_ONE_IN` of `bpf/sample.bpf.c`.
+const TIMED_ONE_IN: f64 = 16.0;
+
+/// CPU time that taking samples took in the kernel, in seconds.
+pub(crate) fn sampling_seconds(profiler: &Profiler) -> f64 {
+    profiler.total(engine::Counter::TimedNs) as f64 * TIMED_ONE_IN / 1e9
+}
+
+/// Registers what the kernel side costs.
+fn kernel(scope: &Scope, profiler: &Arc<Profiler>) {
+    let costs = Arc::clone(profiler);
+    let help = "CPU time that taking samples took in the kernel, in seconds, by timing one in 16.";
+    scope.counter_from("pyrope_kernel_sampling_seconds_total", help, &[], move || sampling_seconds(&costs));
+    let holds = Arc::clone(profiler);
+    let read = move || holds.status().map_or(0, |status| status.map_bytes) as f64;
+    scope.gauge_from("pyrope_kernel_maps_bytes", "Kernel memory that the BPF maps hold, in bytes.", &[], read);
 }
 
 /// Registers the budget of memory, and what gave way to it.

@@ -59,6 +59,11 @@ pub(crate) fn status(parts: &Parts) -> Value {
         "uptime_s": parts.usage.began.elapsed().as_secs_f64(),
         "cpu_seconds": process::cpu_seconds(),
         "cpu_cores_60s": parts.usage.cores(),
+        "kernel": {
+            "sampling_seconds": process::sampling_seconds(&parts.profiler),
+            "samples": parts.profiler.total(engine::Counter::Taken),
+            "throttled": parts.profiler.total(engine::Counter::Throttled),
+        },
         "memory": {
             "rss_bytes": heap::resident_bytes(),
             "budget_bytes": parts.profiler.budget().bytes(),

@@ -32,6 +32,12 @@ fn alone_on(cpu: usize) {
     rustix::process::nice(-20).unwrap();
 }
 
+fn burn(done: &AtomicBool) {
+    while !done.load(Relaxed) {
+        std::hint::spin_loop();
+    }
+}
+
 /// One sample as these tests see it.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -107,7 +113,7 @@ fn samples_of_two_cpus_do_not_come_together() {
             let done = &done;
             scope.spawn(move || {
                 alone_on(cpu);
-                while !done.load(Relaxed) {}
+                burn(done);
             });
         }
         let end = Instant::now() + Duration::from_secs(8);
@@ -157,7 +163,7 @@ fn samples_that_the_kernel_does_not_let_come_are_noticed() {
         }
     };
     thread::scope(|scope| {
-        scope.spawn(|| while !done.load(Relaxed) {});
+        scope.spawn(|| burn(&done));
         // Several in a tick of the kernel, of whatever length.
         kernel.sample(Some(4999)).unwrap();
         until("samples come", &mut kernel, &|kernel| kernel.counters().get(Counter::Taken) > 1_000);

@@ -10,7 +10,7 @@ after(closeBrowser);
 const region = (page, name) => page.getByRole('region', { name, exact: true });
 
 test('says what pyrope costs, where every sample went, and what the store holds', () => onPage({ hash: '#/agent' }, async (page) => {
-  assert.match(await region(page, 'What pyrope costs').textContent(), /0\.0021 cores.*38\.4 s.*39\.3 MiB68\.7 % of its budget of 57\.2 MiB.*18\.0 MiB/);
+  assert.match(await region(page, 'What pyrope costs').textContent(), /0\.0021 cores.*38\.4 s.*39\.3 MiB68\.7 % of its budget of 57\.2 MiB.*18\.0 MiB.*1,290,000.*2\.31 s of CPU in the kernel, 1\.79 µs each/);
   const profiler = await region(page, 'pyroscope.ebpf.default').textContent();
   assert.match(profiler, /Taken1,284,310.*Delivered1,281,902.*Open1,406.*Filtered1,000.*Lost2/);
   assert.match(profiler, /Finding names for earlier intervals took too long\. Give pyrope more CPU/);
@@ -22,6 +22,7 @@ test('is honest when it is bad', () => onPage({ hash: '#/agent', mode: 'bad' }, 
   assert.match(profiler, /unhealthy.*Grant CAP_PERFMON/);
   assert.match(profiler, /Lost101,9047\.93 %/);
   assert.match(profiler, /The kernel’s sample buffer was full.*Give pyrope more CPU/);
+  assert.match(await region(page, 'What pyrope costs').textContent(), /stopped the samples of a CPU 12 times.*perf_event_max_sample_rate/);
   assert.match(await region(page, 'Store default').textContent(), /the disk is full/);
   assert.match(await region(page, 'Endpoints').textContent(), /429 too many requests/);
   assert.match(await region(page, 'Notices').textContent(), /CAP_SYSLOG/);
