@@ -67,6 +67,8 @@ missing() {
     have bpftool || echo "bpftool says which programs the kernel holds and how long they ran"
     have musl-gcc || echo "musl-tools builds a static workload"
     have xz || echo "xz-utils compresses the names of a workload"
+    have valgrind || echo "valgrind counts the instructions of a walk"
+    has_file libasan.so || echo "gcc looks for undefined behaviour in the C of bpf/"
     have objcopy || echo "binutils takes the tests' programs apart"
     have go || echo "golang-go builds the Go peer and the Go workload"
     have node || echo "nodejs runs the page's tests"

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use e2e::group::{Group, Limit};
 use e2e::wait::until;
-use e2e::{Agent, Peer, Workload, configuration, workload::path};
+use e2e::{Agent, Peer, Workload, configuration};
 
 const RATE: f64 = 499.0;
 
@@ -19,9 +19,7 @@ struct Scene {
 
 fn scene(group: &Group) -> Scene {
     let peer = Peer::serve(&[]);
-    let mut command = Command::new("nice");
-    command.args(["-n", "-20"]).arg(path("c-recurse")).args(["--seconds", "120"]);
-    let program = Workload::start_command(command);
+    let program = Workload::start("c-recurse", &["--seconds", "120"]);
     group.take(program.pid());
     let settings = format!("sample_rate = {RATE}\ncollect_interval = \"1s\"");
     let agent = Agent::run(&configuration(".*/c-recurse", &peer.url, &settings));
@@ -35,11 +33,11 @@ fn samples(peer: &Peer) -> u64 {
 }
 
 impl Scene {
-    /// Samples and CPU time so far, just after a window was sent.
+    /// Samples and CPU time so far, just after an interval was sent.
     fn mark(&self) -> (f64, f64) {
         let sent = || self.peer.profiles("service_name", "c-recurse").len();
         let before = sent();
-        until("a window is sent", 30, || (sent() > before).then_some(()));
+        until("an interval is sent", 30, || (sent() > before).then_some(()));
         (samples(&self.peer) as f64, self.program.cpu_seconds())
     }
 
@@ -48,7 +46,7 @@ impl Scene {
         let (samples, cpu) = self.mark();
         let (count, due) = (samples - samples_before, (cpu - cpu_before) * RATE);
         assert!(count > 0.0 && due > 0.0);
-        // A program that shares its CPU is met by chance; a window ends a moment before its profiles are here.
+        // A program that shares its CPU is met by chance; an interval ends a moment before its profiles are here.
         let most = 4.0 * due.sqrt() + 0.1 * RATE;
         assert!((count - due).abs() <= most, "{count} samples, {due:.0} periods of CPU time");
     }

@@ -148,3 +148,28 @@ fn names_of_threads_are_read_while_somebody_wants_them() {
     let all: i64 = by_comm(&batches.lock().unwrap()).values().sum();
     assert_eq!((account.delivered() as i64, account.balances(), account.open()), (all, true, 0));
 }
+
+#[test]
+fn the_programs_load_in_little_work_of_the_verifier() {
+    // The verifier's own count, which kernels tell from 5.16 on.
+    const MOST: u32 = 200_000;
+    let begin = Instant::now();
+    let kernel = Loaded::load(Config { ring_bytes_per_cpu: 512 << 10, row_bytes: 1 << 20 }).expect("it loads, as root");
+    let took = begin.elapsed();
+    let ours = ["sample_cpu", "on_fork", "on_exec", "on_exit", "on_cpu_step", "self_check", "find_memory"];
+    let programs: Vec<(String, u32)> = libbpf_rs::query::ProgInfoIter::default()
+        .map(|program| (program.name.to_string_lossy().into_owned(), program.verified_insns))
+        .filter(|(name, _)| ours.contains(&name.as_str()))
+        .collect();
+    #[expect(clippy::print_stdout, reason = "the numbers are what a change is measured by")]
+    {
+        println!("loaded in {took:?}; verified instructions: {programs:?}");
+    }
+    for name in &ours {
+        assert!(programs.iter().any(|(other, _)| other == name), "{name} is loaded: {programs:?}");
+    }
+    for (name, verified) in programs {
+        assert!((1..MOST).contains(&verified), "{name}: {verified} instructions");
+    }
+    drop(kernel);
+}
