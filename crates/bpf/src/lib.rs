@@ -12,8 +12,8 @@
 //! from 5.11 on not CAP_SYS_RESOURCE, whose place before is taken by a high limit of locked memory. `unsafe` is in `perf`,
 //! `notes` and `limits` alone.
 //!
-//! Start at [`Loaded`]. Tested against the running kernel (`tests/`, as root) and by comparing the layout of the C with
-//! that of `crates/abi`.
+//! Start at [`Loaded`]. Tested against the running kernel (`tests/`, as root), by comparing the layout of the C with that of
+//! `crates/abi`, and as a program of the host whose memory is made up (`tests/host`).
 
 #![deny(unsafe_code)]
 
