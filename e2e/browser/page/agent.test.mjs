@@ -43,6 +43,11 @@ test('a status of next to nothing is shown as far as it goes', () => onPage({ ha
   await page.getByText('pyrope 9').waitFor();
 }));
 
+test('memory beyond the budget is said to be', () => onPage({ hash: '#/agent' }, async (page) => {
+  await page.route('**/api/v0/agent/status', (route) => route.fulfill({ json: { version: '9', memory: { rss_bytes: 64_000_000, budget_bytes: 60_000_000 } } }));
+  await page.getByText('107 % of its budget of 57.2 MiB').waitFor();
+}));
+
 test('what there is no figure of is left out', () => onPage({ hash: '#/agent' }, async (page) => {
   await page.route('**/api/v0/agent/status', (route) => route.fulfill({ json: { version: '9', memory: { rss_bytes: 1_048_576, bpf_maps_bytes: null } } }));
   await page.getByText('pyrope 9').waitFor();

@@ -147,7 +147,7 @@ function cost(status, now) {
   return section('What pyrope costs', [facts(
     fact('CPU, last minute', `${figure(Number(status.cpu_cores_60s ?? 0))} cores`, `${figure(average)} cores on average since it started`),
     fact('CPU in total', seconds(Number(status.cpu_seconds ?? 0)), `in ${duration(up)}`),
-    fact('Memory', bytes(memory.rss_bytes ?? 0), memory.budget_bytes > 0 ? `${share(memory.rss_bytes, memory.budget_bytes)} of its budget of ${bytes(memory.budget_bytes)}` : '', over),
+    fact('Memory', bytes(memory.rss_bytes ?? 0), memory.budget_bytes > 0 ? `${over ? `${figure((memory.rss_bytes / memory.budget_bytes) * 100)} %` : share(memory.rss_bytes, memory.budget_bytes)} of its budget of ${bytes(memory.budget_bytes)}` : '', over),
     memory.bpf_maps_bytes > 0 ? fact('BPF maps', bytes(memory.bpf_maps_bytes), 'kernel memory') : null,
     kernel.samples > 0 ? fact('Samples', count(kernel.samples), `${seconds(inKernel)} of CPU in the kernel, ${figure((inKernel * 1e6) / kernel.samples)} µs each`) : null,
   ), gauge, kernel.throttled > 0 ? h('p', { class: 'says bad', text: `The kernel stopped the samples of a CPU ${count(kernel.throttled)} times, until its next timer tick: samples are missing. Raise the sysctl kernel.perf_event_max_sample_rate, or lower sample_rate.` }) : null], h('span', { class: 'card-note', text: `pyrope ${status.version ?? ''}${status.started_at_ms ? ` · running since ${clock(status.started_at_ms, now)}` : ''}` }));
