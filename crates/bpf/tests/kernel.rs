@@ -161,10 +161,7 @@ fn the_programs_load_in_little_work_of_the_verifier() {
         .map(|program| (program.name.to_string_lossy().into_owned(), program.verified_insns))
         .filter(|(name, _)| ours.contains(&name.as_str()))
         .collect();
-    #[expect(clippy::print_stdout, reason = "the numbers are what a change is measured by")]
-    {
-        println!("loaded in {took:?}; verified instructions: {programs:?}");
-    }
+    println!("loaded in {took:?}; verified instructions: {programs:?}");
     for name in &ours {
         assert!(programs.iter().any(|(other, _)| other == name), "{name} is loaded: {programs:?}");
     }
