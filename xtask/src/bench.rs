@@ -9,21 +9,35 @@
 
 mod api;
 mod birth;
+mod chosen;
+mod churn;
 mod complete;
 mod cpu;
+mod debug;
+mod deep;
 mod folders;
+mod fresh;
 mod kernel;
+mod large;
+mod limits;
 mod load;
 mod losses;
 mod oracle;
 mod page;
 mod perf;
+mod postgres;
 mod process;
 mod programs;
 mod query;
 mod resident;
+mod roots;
+mod rows;
+mod running;
+mod seen;
+mod settle;
 mod start;
 mod summary;
+mod verifier;
 mod walk;
 
 use std::path::PathBuf;
@@ -51,7 +65,7 @@ pub(crate) struct Arguments {
     /// Minutes that are compared with perf
     #[arg(long, default_value_t = 10)]
     compared: u64,
-    /// Minutes with a hundred processes
+    /// Minutes with a hundred processes, and half as many at rest and with 300
     #[arg(long, default_value_t = 5)]
     resident: u64,
     /// Seconds for which each real program is watched
@@ -70,12 +84,30 @@ pub(crate) struct Arguments {
 enum Row {
     /// BPF time a sample against the floor
     Walk,
+    /// How deep a stack may be, and stacks through the C library
+    Deep,
+    /// Unwind rows: their size, and how fast they are built
+    Rows,
+    /// New processes, of known code and of code never seen
+    Fresh,
+    /// Programs that start and end all the time
+    Churn,
     /// Steady CPU time of the agent on two loads
     Cpu,
+    /// CPU time until it is steady, with an empty cache and a warm one
+    Settle,
     /// The same ten minutes by perf
     Perf,
-    /// Memory with a hundred processes
+    /// Memory: at rest, with a hundred processes, with 300 and 1,500 libraries
     Resident,
+    /// Memory when there is too much of something
+    Limits,
+    /// Debug information of 500 MB: to the first names
+    Debug,
+    /// The kernel's verifier: instructions and time
+    Verifier,
+    /// Debian's postgres: its CPU time, and its stacks
+    Postgres,
     /// Start to ready, to the first sample, to names
     Start,
     /// Samples lost
@@ -122,14 +154,23 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         programs: arguments.programs.clone(),
     };
     let rows = if arguments.rows.is_empty() { Row::value_variants() } else { &arguments.rows };
-    let mut results = Results::new();
+    let mut results = Results::new(arguments.out.clone().unwrap_or_else(|| folders.kept("results.jsonl")));
     let mut all_ran = true;
     for row in rows {
         let measure = match row {
             Row::Walk => walk::run,
+            Row::Deep => deep::run,
+            Row::Rows => rows::run,
+            Row::Fresh => fresh::run,
+            Row::Churn => churn::run,
             Row::Cpu => cpu::run,
+            Row::Settle => settle::run,
             Row::Perf => perf::run,
             Row::Resident => resident::run,
+            Row::Limits => limits::run,
+            Row::Debug => debug::run,
+            Row::Verifier => verifier::run,
+            Row::Postgres => postgres::run,
             Row::Start => start::run,
             Row::Losses => losses::run,
             Row::Birth => birth::run,
@@ -143,7 +184,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             eprintln!("Error: {error:#}");
             all_ran = false;
         }
+        // A later row may take long, or the machine.
+        results.write()?;
     }
-    results.write(&arguments.out.clone().unwrap_or_else(|| folders.kept("results.jsonl")))?;
+    print!("{}", results.summary());
     Ok(all_ran)
 }

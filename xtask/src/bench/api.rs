@@ -1,9 +1,12 @@
 //! What a running agent says about itself.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use abi::WalkEnd;
 use anyhow::Context as _;
+use buffa::Message as _;
 use e2e::{Agent, http};
+use rpc::querier::SelectMergeProfileRequest;
 use serde_json::Value;
 
 /// CPU profiles.
@@ -78,10 +81,41 @@ impl FlameGraph {
         self.names.iter().any(|at| at == name)
     }
 
+    /// Whether this is part of the name of a frame.
+    pub(super) fn has_name_with(&self, part: &str) -> bool {
+        self.names.iter().any(|at| at.contains(part))
+    }
+
     /// How many different stacks of names there are.
     pub(super) fn stacks(&self) -> usize {
         self.levels.iter().flatten().filter(|frame| frame.own > 0).count()
     }
+}
+
+/// All that was kept of the series that `selector` names since then, whole.
+pub(super) fn profile(agent: &Agent, selector: &str, begin: Instant) -> anyhow::Result<profile::Profile> {
+    Ok(profile::decode(&pprof(agent, selector, begin)?)?)
+}
+
+/// The same as bytes.
+pub(super) fn pprof(agent: &Agent, selector: &str, begin: Instant) -> anyhow::Result<Vec<u8>> {
+    let since = i64::try_from(begin.elapsed().as_millis()).unwrap_or(RECENT_SECONDS * 1000);
+    let now = now_ms();
+    let query = SelectMergeProfileRequest {
+        profile_typeID: PROFILE_TYPE.to_owned(),
+        label_selector: selector.to_owned(),
+        start: now - since,
+        end: now + 1000,
+        ..Default::default()
+    };
+    let path = "/querier.v1.QuerierService/SelectMergeProfile";
+    let headers = ["Content-Type: application/proto"];
+    http::bytes(&agent.address, "POST", path, &headers, query.encode_to_vec()).context("no answer")
+}
+
+/// The sum of all series of a metric, 0 if it has none.
+pub(super) fn sum(agent: &Agent, name: &str) -> f64 {
+    agent.metric(name, "").unwrap_or(0.0)
 }
 
 /// The series of a metric: what is in quotes after `label=`, and the value.
@@ -104,6 +138,15 @@ pub(super) fn walks(agent: &Agent) -> String {
     let all: f64 = counts.iter().map(|(_, count)| count).sum();
     let shares = counts.iter().filter(|(_, count)| *count > 0.0);
     shares.map(|(end, count)| format!("{end}={:.2}%", count / all * 100.0)).collect::<Vec<_>>().join(" ")
+}
+
+/// Percent of all user walks that reached the outermost frame.
+pub(super) fn complete_walks(agent: &Agent) -> f64 {
+    let counts = series(agent, "pyrope_ebpf_walks_total", "end");
+    let complete = |name: &str| WalkEnd::ALL.iter().any(|end| end.name() == name && end.complete());
+    let all: f64 = counts.iter().map(|(_, count)| count).sum();
+    let whole: f64 = counts.iter().filter(|(end, _)| complete(end)).map(|(_, count)| count).sum();
+    whole / all.max(1.0) * 100.0
 }
 
 /// The account that the agent wrote when its session ended.

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use e2e::Agent;
 
-use super::api::{Account, FlameGraph, RECENT_SECONDS, walks};
+use super::api::{Account, FlameGraph, RECENT_SECONDS, complete_walks, walks};
 use super::load::{Kind, Load};
 use super::process::{Cpu, memory};
-use super::summary::Results;
+use super::summary::{Reach, Results};
 use super::{Folders, Options};
 
 /// Files are opened and names found for the first time before this.
@@ -33,11 +33,14 @@ fn measure(kind: Kind, options: &Options, folders: &Folders, results: &mut Resul
     let (seconds, cpu) = (begin.elapsed().as_secs_f64(), after.since(&before));
     let peak = memory(agent.pid(), "VmHWM")?;
     let graph = FlameGraph::ask(&agent.address, "{}", RECENT_SECONDS)?;
-    let ends = walks(&agent);
+    let (ends, complete) = (walks(&agent), complete_walks(&agent));
     let (status, log) = agent.stop();
     drop(load);
     ensure!(status.success(), "the agent failed:\n{log}");
-    results.add("cpu", &format!("{name}: CPU-s a million samples"), format_args!("{:.2}", cpu / samples * 1e6));
+    let cost = format!("{name}: CPU-s a million samples");
+    results.reach("cpu", &cost, cpu / samples * 1e6, Reach::AtMost(10.0));
+    let whole = format!("{name}: % of user walks that are complete");
+    results.reach("cpu", &whole, complete, Reach::AtLeast(99.0));
     results.add("cpu", &format!("{name}: % of one core"), format_args!("{:.3}", cpu / seconds * 100.0));
     results.add("cpu", &format!("{name}: samples in {seconds:.0} s"), samples);
     results.add("cpu", &format!("{name}: distinct stacks of names"), graph.stacks());

@@ -45,6 +45,10 @@ struct Map {
     id: u32,
     #[serde(default)]
     bytes_memlock: u64,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    max_entries: u64,
 }
 
 /// What was loaded before the agent under test was.
@@ -81,6 +85,12 @@ impl Baseline {
     /// Bytes of the maps that came after the baseline.
     pub(super) fn map_bytes(&self) -> anyhow::Result<u64> {
         Ok(maps()?.into_iter().filter(|map| !self.maps.contains(&map.id)).map(|map| map.bytes_memlock).sum())
+    }
+
+    /// Bytes of the rings, by their size, that came after the baseline.
+    pub(super) fn ring_bytes(&self, names: &[&str]) -> anyhow::Result<u64> {
+        let ours = maps()?.into_iter().filter(|map| !self.maps.contains(&map.id));
+        Ok(ours.filter(|map| names.contains(&map.name.as_str())).map(|map| map.max_entries).sum())
     }
 }
 

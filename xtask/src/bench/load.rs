@@ -23,6 +23,8 @@ pub(super) enum Kind {
     BareRecursion(u32),
     /// `make -j2` of a C++ tree beside pgbench: most stacks are new.
     Build,
+    /// pgbench alone.
+    Database,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Recursion(depth) => format!("two recursions of {depth} frames"),
             Self::BareRecursion(depth) => format!("two recursions of {depth} frames without frame pointers"),
             Self::Build => "make -j2 of a C++ tree beside pgbench".to_owned(),
+            Self::Database => "pgbench".to_owned(),
         }
     }
 }
@@ -65,6 +68,10 @@ impl Load {
                 let make = group(&mut make)?;
                 let bench = server.bench()?;
                 Ok(Self { _groups: vec![make, bench], _server: Some(server) })
+            }
+            Kind::Database => {
+                let server = Postgres::start(folders)?;
+                Ok(Self { _groups: vec![server.bench()?], _server: Some(server) })
             }
         }
     }

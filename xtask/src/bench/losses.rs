@@ -8,20 +8,26 @@ use anyhow::ensure;
 use e2e::Agent;
 
 use super::api::{Account, series};
+use super::kernel::Baseline;
 use super::load::{Kind, Load};
-use super::summary::Results;
+use super::summary::{Reach, Results};
 use super::{Folders, Options};
 
 const QUIET: Duration = Duration::from_secs(60);
 const STORM: Duration = Duration::from_secs(20);
 
 pub(super) fn run(_: &Options, folders: &Folders, results: &mut Results) -> anyhow::Result<()> {
+    let baseline = Baseline::now()?;
     let agent = Agent::with(None, &[], &[]);
     let load = Load::start(Kind::Recursion(30), folders)?;
     sleep(QUIET);
     drop(load);
+    let rings = baseline.ring_bytes(&["samples", "proc_events"])?;
     let (status, log) = agent.stop();
     ensure!(status.success(), "the agent failed:\n{log}");
+    ensure!(rings > 0, "bpftool shows no ring");
+    results.reach("losses", "MiB of rings", rings as f64 / f64::from(1 << 20), Reach::AtMost(8.0));
+    results.reach("losses", "both cores busy for 60 s: % lost", lost(&log)?, Reach::AtMost(0.01));
     results.add("losses", "both cores busy for 60 s: account", Account::of(&log)?.text());
 
     let agent = Agent::with(None, &[], &[]);
@@ -39,9 +45,16 @@ pub(super) fn run(_: &Options, folders: &Folders, results: &mut Results) -> anyh
     let (status, log) = agent.stop();
     ensure!(status.success(), "the agent failed:\n{log}");
     results.add("losses", "storm: new processes a second", format_args!("{rate:.0}"));
+    results.reach("losses", "storm: % lost", lost(&log)?, Reach::AtMost(0.01));
     results.add("losses", "storm: lost by reason", reasons);
     results.add("losses", "storm: account", Account::of(&log)?.text());
     Ok(())
+}
+
+/// Percent of the samples that were lost, by the account.
+fn lost(log: &str) -> anyhow::Result<f64> {
+    let account = Account::of(log)?;
+    Ok(account.term("lost")? / account.term("taken")?.max(1.0) * 100.0)
 }
 
 /// Starts processes one after the other until then; how many.

@@ -6,6 +6,7 @@ use std::fs;
 use anyhow::Context as _;
 
 /// CPU time of each live thread, in nanoseconds.
+#[derive(Default)]
 pub(super) struct Cpu(BTreeMap<u32, u64>);
 
 impl Cpu {

@@ -11,7 +11,7 @@ use e2e::Agent;
 use super::api::{Account, FlameGraph};
 use super::kernel::{Baseline, Statistics};
 use super::load::{Kind, Load};
-use super::summary::{Results, Summary};
+use super::summary::{Reach, Results, Summary};
 use super::{Folders, Options};
 
 /// Frames of the recursions.
@@ -50,8 +50,18 @@ fn compare(kind: Kind, depth: u32, options: &Options, folders: &Folders, results
         ours.push(mine.microseconds);
         complete.push(mine.complete * 100.0);
     }
+    let reach = match (kind, depth) {
+        (Kind::BareRecursion(_), 3) => Some(0.9),
+        (Kind::BareRecursion(_), 30) => Some(1.2),
+        (Kind::BareRecursion(_), 180) => Some(2.5),
+        _ => None,
+    };
     let bare = if program == "c-recurse" { "" } else { " without frame pointers" };
-    results.add("walk", &format!("{depth} frames{bare}, pyrope / floor"), Summary::of(ratios));
+    let ratio = format!("{depth} frames{bare}, pyrope / floor");
+    match reach {
+        Some(limit) => results.reach_median("walk", &ratio, ratios, Reach::AtMost(limit)),
+        None => results.add("walk", &ratio, Summary::of(ratios)),
+    }
     results.add("walk", &format!("{depth} frames{bare}, µs a sample, pyrope"), Summary::of(ours));
     results.add("walk", &format!("{depth} frames{bare}, µs a sample, floor"), Summary::of(floors));
     results.add("walk", &format!("{depth} frames{bare}, % of stacks that lead to main"), Summary::of(complete));

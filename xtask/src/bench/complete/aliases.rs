@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use elf::{BuildId, Elf, Svma};
 
-use super::seen::Selves;
+use super::super::seen::Selves;
 
 /// From each name to the first, by the alphabet, of the names of the same place.
 pub(super) struct Aliases(HashMap<String, String>);

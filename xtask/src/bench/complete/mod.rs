@@ -2,25 +2,24 @@
 
 mod aliases;
 mod perf;
-mod roots;
-mod seen;
+
 mod shares;
 
+use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use buffa::Message as _;
-use e2e::{Agent, http};
-use rpc::querier::SelectMergeProfileRequest;
+use e2e::Agent;
 
-use super::api::{PROFILE_TYPE, RECENT_SECONDS, now_ms, walks};
+use super::api::{self, walks};
+use super::chosen::configuration;
 use super::programs::{PROGRAMS, Program};
-use super::summary::Results;
+use super::roots::End;
+use super::seen::Seen;
+use super::summary::{Reach, Results};
 use super::{Folders, Options};
 use aliases::Aliases;
-use roots::End;
-use seen::Seen;
 
 /// Samples a second and CPU.
 const RATE: f64 = 199.0;
@@ -30,15 +29,17 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(options: &Options, folders: &Folders, results: &mut Results) -> anyhow::Result<()> {
-    let (mut near, mut far, mut all) = (0, 0, 0);
+    let (mut near, mut far, mut all) = (0_u32, 0_u32, 0_u32);
     for program in PROGRAMS.iter().filter(|program| options.wants(program.name)) {
         let compared = measure(program, options, folders, results).with_context(|| format!("with {}", program.name))?;
-        near += compared.iter().filter(|one| one.near()).count();
-        far += compared.iter().filter(|one| one.far()).count();
-        all += compared.len();
+        near += compared.iter().filter(|one| one.near()).count() as u32;
+        far += compared.iter().filter(|one| one.far()).count() as u32;
+        all += compared.len() as u32;
     }
-    let verdict = format_args!("{near} of {all} within 3σ, {far} beyond 5σ and half a point");
-    results.add("complete", "shares of functions against perf", verdict);
+    let share = f64::from(near) / f64::from(all).max(1.0) * 100.0;
+    let verdict = format_args!("{share:.1} ({near} of {all})");
+    results.judge("complete", "% of shares of functions within 3σ of perf's", share, verdict, Reach::AtLeast(95.0));
+    results.reach("complete", "shares of functions beyond 5σ and half a point", f64::from(far), Reach::AtMost(0.0));
     Ok(())
 }
 
@@ -51,16 +52,22 @@ fn measure(
     let data = folders.scratch("perf")?.join("perf.data");
     let load = (program.start)(folders)?;
     sleep(SETTLE);
-    let (begin, agent) = (Instant::now(), Agent::run(&configuration(program)));
+    let (begin, agent) = (Instant::now(), Agent::run(&configuration(program.paths, RATE, INTERVAL)));
     let status = perf::record(&data, options.watched.as_secs())?.wait()?;
     ensure!(status.success(), "perf record failed");
     drop(load);
     // Handed over, and a walk that waited for rows completed.
     sleep(INTERVAL + Duration::from_secs(3));
-    let seen = Seen::of(&profile(&agent, begin)?, 1e9 / RATE);
+    let seen = Seen::of(&kept(program, &agent, begin, folders)?, 1e9 / RATE);
     let ends = walks(&agent);
     let (status, log) = agent.stop();
     ensure!(status.success(), "the agent failed:\n{log}");
+    results.reach(
+        "complete",
+        &format!("{}: % of samples that end at a root, by names", program.name),
+        seen.percent(End::Root),
+        Reach::AtLeast(99.5),
+    );
     let mut add = |what: &str, value: String| results.add("complete", &format!("{}: {what}", program.name), value);
     add("samples", seen.samples.to_string());
     add(
@@ -89,49 +96,11 @@ fn measure(
     Ok(compared)
 }
 
-/// Profiles this program alone, so that the ends of walks are of its samples.
-fn configuration(program: &Program) -> String {
-    format!(
-        r#"
-        discovery.process "all" {{ }}
-        discovery.relabel "chosen" {{
-            targets = discovery.process.all.targets
-            rule {{
-                source_labels = ["__meta_process_exe"]
-                regex         = "{}"
-                action        = "keep"
-            }}
-            rule {{
-                target_label = "service_name"
-                replacement  = "chosen"
-            }}
-        }}
-        pyroscope.ebpf "chosen" {{
-            targets          = discovery.relabel.chosen.output
-            forward_to       = [pyrope.store.local.receiver]
-            sample_rate      = {RATE}
-            collect_interval = "{}s"
-        }}
-        pyrope.store "local" {{ }}
-        "#,
-        program.paths,
-        INTERVAL.as_secs(),
-    )
-}
-
-/// All that was kept since then, whole.
-fn profile(agent: &Agent, begin: Instant) -> anyhow::Result<profile::Profile> {
-    let since = i64::try_from(begin.elapsed().as_millis()).unwrap_or(RECENT_SECONDS * 1000);
-    let now = now_ms();
-    let query = SelectMergeProfileRequest {
-        profile_typeID: PROFILE_TYPE.to_owned(),
-        label_selector: "{}".to_owned(),
-        start: now - since,
-        end: now + 1000,
-        ..Default::default()
-    };
-    let path = "/querier.v1.QuerierService/SelectMergeProfile";
-    let headers = ["Content-Type: application/proto"];
-    let answer = http::bytes(&agent.address, "POST", path, &headers, query.encode_to_vec());
-    Ok(profile::decode(&answer.context("no answer")?)?)
+/// All of its profiles in one, which stays as a file for other readers.
+fn kept(program: &Program, agent: &Agent, begin: Instant, folders: &Folders) -> anyhow::Result<profile::Profile> {
+    let folder = folders.kept("profiles");
+    fs::create_dir_all(&folder)?;
+    let bytes = api::pprof(agent, "{}", begin)?;
+    fs::write(folder.join(format!("{}.pb", program.name)), &bytes)?;
+    Ok(profile::decode(&bytes)?)
 }

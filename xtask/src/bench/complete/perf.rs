@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 
-use super::seen::Selves;
+use super::super::seen::Selves;
 
 /// Samples a second and CPU; no multiple or divisor of pyrope's, so that neither sees the other's ticks alone.
 const RATE: &str = "211";

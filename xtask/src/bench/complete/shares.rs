@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::seen::Selves;
+use super::super::seen::Selves;
 
 /// The functions that are compared: those with the largest shares.
 const COMPARED: usize = 20;

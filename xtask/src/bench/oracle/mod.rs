@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::programs::{PROGRAMS, Program};
-use super::summary::Results;
+use super::summary::{Reach, Results};
 use super::{Folders, Options};
 use image::Images;
 use verdict::Verdict;
@@ -38,6 +38,8 @@ pub(super) fn run(options: &Options, folders: &Folders, results: &mut Results) -
         }
         all.add(verdict);
     }
+    results.reach("oracle", "stacks that tables describe", all.described() as f64, Reach::AtLeast(10_000.0));
+    results.reach("oracle", "% of them equal, or right by the tables' letter", all.right(), Reach::AtLeast(99.9));
     results.add("oracle", "all", all);
     Ok(())
 }

@@ -74,6 +74,16 @@ impl Verdict {
         kinds
     }
 
+    /// Stacks that the tables describe to their end.
+    pub(super) fn described(&self) -> u64 {
+        self.equal + self.where_right(Right::Ours) + self.where_right(Right::NotOurs)
+    }
+
+    /// Percent of these that are equal, or other because the other unwinder departs from the tables.
+    pub(super) fn right(&self) -> f64 {
+        (self.equal + self.where_right(Right::Ours)) as f64 / self.described().max(1) as f64 * 100.0
+    }
+
     fn where_right(&self, is: Right) -> u64 {
         self.kinds.iter().filter(|((right, _), _)| *right == is).map(|(_, (count, _))| count).sum()
     }
@@ -83,7 +93,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [ours, others, no_table, not_captured] =
             [Right::Ours, Right::NotOurs, Right::NoTable, Right::NotCaptured].map(|right| self.where_right(right));
-        let described = self.equal + ours + others;
+        let described = self.described();
         let share = |count: u64| count as f64 / described.max(1) as f64 * 100.0;
         write!(
             f,
