@@ -12,6 +12,9 @@ use serde_json::Value;
 /// CPU profiles.
 pub(super) const PROFILE_TYPE: &str = "process_cpu:cpu:nanoseconds:cpu:nanoseconds";
 
+/// The series of all but the agent itself: many processes end before anybody knows what they are called.
+pub(super) const OTHERS: &str = r#"{service_name!="pyrope"}"#;
+
 /// How far back a query looks.
 pub(super) const RECENT_SECONDS: i64 = 900;
 
@@ -157,7 +160,7 @@ impl Account {
     /// From the agent's log; it has one session.
     pub(super) fn of(log: &str) -> anyhow::Result<Self> {
         let line = log.lines().rfind(|line| line.contains("profiling session ended"));
-        Ok(Self(line.context("the log has no account of a session")?.to_owned()))
+        Ok(Self(line.with_context(|| format!("the log has no account of a session:\n{log}"))?.to_owned()))
     }
 
     /// A term of it by its key.

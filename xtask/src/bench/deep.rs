@@ -25,6 +25,9 @@ pub(super) fn run(options: &Options, _: &Folders, results: &mut Results) -> anyh
         results.add("deep", &title("samples"), seen.samples);
         results.reach("deep", &title("frames shown at most"), deepest as f64, Reach::AtLeast(990.0));
         results.reach("deep", &title("% that end at a root"), seen.percent(End::Root), Reach::AtLeast(99.9));
+        for (frames, count) in seen.cuts(4) {
+            results.add("deep", &title(&format!("{count} samples end at")), frames);
+        }
     }
     let (_, seen) = watch("c-sort-bare", "180", options)?;
     results.add("deep", "180 frames under qsort of the C library: samples", seen.samples);

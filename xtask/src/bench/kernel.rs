@@ -7,6 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
+/// BPF_MAP_TYPE_RINGBUF. Source: linux/include/uapi/linux/bpf.h.
+const RING: u64 = 27;
 const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
 /// Has the kernel count the run time of BPF programs while this lives.
@@ -40,21 +42,9 @@ struct Program {
     kind: String,
 }
 
-#[derive(Deserialize)]
-struct Map {
-    id: u32,
-    #[serde(default)]
-    bytes_memlock: u64,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    max_entries: u64,
-}
-
 /// What was loaded before the agent under test was.
 pub(super) struct Baseline {
     programs: BTreeSet<u32>,
-    maps: BTreeSet<u32>,
 }
 
 /// What the programs that came after the baseline have used.
@@ -68,10 +58,7 @@ pub(super) struct Used {
 
 impl Baseline {
     pub(super) fn now() -> anyhow::Result<Self> {
-        Ok(Self {
-            programs: programs()?.into_iter().map(|program| program.id).collect(),
-            maps: maps()?.into_iter().map(|map| map.id).collect(),
-        })
+        Ok(Self { programs: programs()?.into_iter().map(|program| program.id).collect() })
     }
 
     pub(super) fn used(&self) -> anyhow::Result<Used> {
@@ -81,25 +68,43 @@ impl Baseline {
             sample_runs: sum.sample_runs + if program.kind == "perf_event" { program.run_cnt } else { 0 },
         }))
     }
+}
 
-    /// Bytes of the maps that came after the baseline.
-    pub(super) fn map_bytes(&self) -> anyhow::Result<u64> {
-        Ok(maps()?.into_iter().filter(|map| !self.maps.contains(&map.id)).map(|map| map.bytes_memlock).sum())
+/// The maps that a process holds.
+#[derive(Default)]
+pub(super) struct Maps {
+    /// Kernel memory of all.
+    pub(super) bytes: u64,
+    /// Of the rings, by their size.
+    pub(super) rings: u64,
+}
+
+impl Maps {
+    /// By what the kernel says of its file descriptors.
+    pub(super) fn of(pid: u32) -> anyhow::Result<Self> {
+        let folder = format!("/proc/{pid}/fdinfo");
+        let (mut maps, mut seen) = (Self::default(), BTreeSet::new());
+        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))?.flatten() {
+            // A descriptor may be closed in between.
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            let number = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse::<u64>().ok());
+            let Some(id) = number("map_id:").filter(|id| seen.insert(*id)) else { continue };
+            maps.bytes += number("memlock:").with_context(|| format!("no size of map {id}"))?;
+            if number("map_type:") == Some(RING) {
+                maps.rings += number("max_entries:").unwrap_or(0);
+            }
+        }
+        ensure!(maps.bytes > 0, "process {pid} holds no maps");
+        Ok(maps)
     }
 
-    /// Bytes of the rings, by their size, that came after the baseline.
-    pub(super) fn ring_bytes(&self, names: &[&str]) -> anyhow::Result<u64> {
-        let ours = maps()?.into_iter().filter(|map| !self.maps.contains(&map.id));
-        Ok(ours.filter(|map| names.contains(&map.name.as_str())).map(|map| map.max_entries).sum())
+    pub(super) fn mib(&self) -> f64 {
+        self.bytes as f64 / f64::from(1 << 20)
     }
 }
 
 fn programs() -> anyhow::Result<Vec<Program>> {
     bpftool("prog")
-}
-
-fn maps() -> anyhow::Result<Vec<Map>> {
-    bpftool("map")
 }
 
 fn bpftool<T: for<'a> Deserialize<'a>>(what: &str) -> anyhow::Result<Vec<T>> {

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use e2e::Agent;
 
 use super::api::{Account, series};
-use super::kernel::Baseline;
+use super::kernel::Maps;
 use super::load::{Kind, Load};
 use super::summary::{Reach, Results};
 use super::{Folders, Options};
@@ -17,15 +17,14 @@ const QUIET: Duration = Duration::from_secs(60);
 const STORM: Duration = Duration::from_secs(20);
 
 pub(super) fn run(_: &Options, folders: &Folders, results: &mut Results) -> anyhow::Result<()> {
-    let baseline = Baseline::now()?;
     let agent = Agent::with(None, &[], &[]);
     let load = Load::start(Kind::Recursion(30), folders)?;
     sleep(QUIET);
     drop(load);
-    let rings = baseline.ring_bytes(&["samples", "proc_events"])?;
+    let rings = Maps::of(agent.pid())?.rings;
     let (status, log) = agent.stop();
     ensure!(status.success(), "the agent failed:\n{log}");
-    ensure!(rings > 0, "bpftool shows no ring");
+    ensure!(rings > 0, "it holds no ring");
     results.reach("losses", "MiB of rings", rings as f64 / f64::from(1 << 20), Reach::AtMost(8.0));
     results.reach("losses", "both cores busy for 60 s: % lost", lost(&log)?, Reach::AtMost(0.01));
     results.add("losses", "both cores busy for 60 s: account", Account::of(&log)?.text());
