@@ -90,7 +90,7 @@ test-vm: ## pyrope on Debian's kernels 5.10, 6.1, 6.12 and 7.2, each in a virtua
 fuzz: ## damaged files to every reader of files for five minutes, from a new seed; ARGS names other seconds
 	PYROPE_FUZZ_SECONDS=$(or $(ARGS),300) $(CARGO) test $(CRATES) --test damage -- --nocapture
 
-bench: ## measures what pyrope costs, about an hour; ARGS names rows, as in `make bench ARGS="walk cpu"`; needs root and a quiet machine
+bench: ## measures what pyrope costs, about two hours; ARGS names rows, as in `make bench ARGS="walk cpu"`; needs root and a quiet machine
 	@tools/setup.sh bench
 	@$(MAKE) --no-print-directory build workloads
 	cd e2e/browser && npm ci --silent

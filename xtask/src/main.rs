@@ -23,7 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure what the release binary costs; takes about an hour, on a machine that does nothing else
+    /// Measure what the release binary costs; takes about two hours, on a machine that does nothing else
     Bench(bench::Arguments),
     /// Compare our answers with recorded ones, one case a line
     Conformance(conformance::Arguments),
