@@ -121,6 +121,11 @@ pub(super) fn sum(agent: &Agent, name: &str) -> f64 {
     agent.metric(name, "").unwrap_or(0.0)
 }
 
+/// Times that the unwind rows of a file found no room: then the machine was not quiet, or has more than fits.
+pub(super) fn refused(agent: &Agent) -> f64 {
+    sum(agent, "pyrope_unwind_tables_refused_total")
+}
+
 /// The series of a metric: what is in quotes after `label=`, and the value.
 pub(super) fn series(agent: &Agent, name: &str, label: &str) -> Vec<(String, f64)> {
     let (name, label) = (format!("{name}{{"), format!("{label}=\""));

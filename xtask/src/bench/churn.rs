@@ -39,7 +39,7 @@ pub(super) fn run(options: &Options, folders: &Folders, results: &mut Results) -
     sleep(INTERVAL + Duration::from_secs(3));
     let seen = Seen::of(&api::profile(&agent, api::OTHERS, begin)?, 1e9 / RATE);
     let named = Seen::of(&api::profile(&agent, r#"{service_name="git"}"#, begin)?, 1e9 / RATE);
-    let ends = walks(&agent);
+    let (ends, refused) = (walks(&agent), api::refused(&agent));
     let (status, log) = agent.stop();
     ensure!(status.success(), "the agent failed:\n{log}");
     results.add("churn", "git log -1, over and over: samples of the host", seen.samples);
@@ -48,6 +48,7 @@ pub(super) fn run(options: &Options, folders: &Folders, results: &mut Results) -
     results.reach("churn", title, seen.percent(End::Root), Reach::AtLeast(95.0));
     results.add("churn", "% that have no user part", format_args!("{:.2}", seen.percent(End::NoUser)));
     results.add("churn", "ends of walks", ends);
+    results.add("churn", "files whose unwind rows found no room", refused);
     for (frames, count) in seen.cuts(6) {
         results.add("churn", &format!("{count} samples end at"), frames);
     }

@@ -47,10 +47,12 @@ fn known(results: &mut Results) -> anyhow::Result<()> {
     sleep(USUAL_INTERVAL + Duration::from_secs(3));
     let seen = Seen::of(&api::profile(&agent, api::OTHERS, begin)?, 1e9 / RATE);
     let named = Seen::of(&api::profile(&agent, r#"{service_name="c-brief-bare"}"#, begin)?, 1e9 / RATE);
+    let refused = api::refused(&agent);
     let (status, log) = agent.stop();
     ensure!(status.success(), "the agent failed:\n{log}");
     results.add("fresh", &format!("{BRIEF} processes of {CPU_MS} ms, known code: samples of the host"), seen.samples);
     results.add("fresh", "known code: of these with the label of the program", named.samples);
+    results.add("fresh", "known code: files whose unwind rows found no room", refused);
     results.add("fresh", "known code: account", Account::of(&log)?.text());
     let title = "known code: % of samples that end at a root";
     results.reach("fresh", title, seen.percent(End::Root), Reach::AtLeast(99.0));

@@ -35,7 +35,7 @@ pub(super) fn run(options: &Options, folders: &Folders, results: &mut Results) -
     sleep(INTERVAL + Duration::from_secs(3));
     let attributed = FlameGraph::ask(&agent.address, SELECTOR, 3600)?.total() as f64 / 1e9;
     let seen = Seen::of(&api::profile(&agent, SELECTOR, begin)?, 1e9 / RATE);
-    let ends = walks(&agent);
+    let (ends, refused) = (walks(&agent), api::refused(&agent));
     let (status, log) = agent.stop();
     ensure!(status.success(), "the agent failed:\n{log}");
     results.add("postgres", "CPU-s of its processes, by /proc", format_args!("{used:.2}"));
@@ -49,6 +49,7 @@ pub(super) fn run(options: &Options, folders: &Folders, results: &mut Results) -
     let title = "% of its samples that end at a root, by names";
     results.reach("postgres", title, seen.percent(End::Root), Reach::AtLeast(99.5));
     results.add("postgres", "ends of walks of the whole host", ends);
+    results.add("postgres", "files whose unwind rows found no room", refused);
     for (frames, count) in seen.cuts(4) {
         results.add("postgres", &format!("{count} samples end at"), frames);
     }

@@ -59,7 +59,7 @@ fn measure(
     // Handed over, and a walk that waited for rows completed.
     sleep(INTERVAL + Duration::from_secs(3));
     let seen = Seen::of(&kept(program, &agent, begin, folders)?, 1e9 / RATE);
-    let ends = walks(&agent);
+    let (ends, refused) = (walks(&agent), api::refused(&agent));
     let (status, log) = agent.stop();
     ensure!(status.success(), "the agent failed:\n{log}");
     results.reach(
@@ -80,6 +80,7 @@ fn measure(
         ),
     );
     add("ends of walks", ends);
+    add("files whose unwind rows found no room", refused.to_string());
     for (frames, count) in seen.cuts(6) {
         add(&format!("{count} samples end at"), frames.to_owned());
     }
