@@ -1,6 +1,6 @@
 /*
  * Much of one thing: code in `--mappings N` pieces of memory that lie apart, or in every library of `--libraries FOLDER`, each with an exported
- * `plugin_entry`. Runs all in turn.
+ * `plugin_entry`. Runs all in turn, and rests for `--rest-ms N` (0) after each.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -59,6 +59,8 @@ static void load(const char *folder)
 
 int main(int argc, char **argv)
 {
+	long rest_ms = number(argc, argv, "--rest-ms", 0);
+	struct timespec rest = { rest_ms / 1000, rest_ms % 1000 * 1000000 };
 	uint64_t end = deadline(argc, argv);
 
 	map(number(argc, argv, "--mappings", 0));
@@ -67,7 +69,10 @@ int main(int argc, char **argv)
 	if (count == 0)
 		return 1;
 	ready();
-	for (size_t i = 0; before(end); i++)
+	for (size_t i = 0; before(end); i++) {
 		sink += turn(all[i % count], sink);
+		if (rest_ms > 0)
+			nanosleep(&rest, NULL);
+	}
 	return 0;
 }

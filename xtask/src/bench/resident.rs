@@ -56,7 +56,8 @@ impl Processes {
                 fs::rename(&file, own.join(file.file_name().unwrap_or_default()))?;
             }
             let mut command = Command::new(&program);
-            command.arg("--libraries").arg(&own).args(["--seconds", ENDS_AFTER]);
+            // As most processes do, they rest most of the time; all together take about a core.
+            command.arg("--libraries").arg(&own).args(["--rest-ms", "10", "--seconds", ENDS_AFTER]);
             command.stdin(Stdio::null()).stdout(Stdio::null());
             processes.add(command)?;
         }
