@@ -38,7 +38,7 @@ const LONGEST_UNSIZED: usize = 64 << 10;
 /// Bytes of code that are looked at at once for calls, and calls that are kept.
 const SWEPT: usize = 64 << 10;
 const MOST_CALLED: usize = 1 << 18;
-/// Places that are kept to which functions go with something on the stack.
+/// Places that are kept to which functions go.
 const MOST_PENDING: usize = 4096;
 /// With so few symbols it costs nothing to read them.
 const FEW_SYMBOLS: u64 = 1 << 14;
@@ -56,7 +56,7 @@ pub(crate) struct Bare<'e, R> {
     starts: Option<Starts<'e, R>>,
     /// What is called in the current stretch of code.
     called: Vec<u64>,
-    /// What holds where functions go with something on the stack; `None` where several disagree.
+    /// What holds where functions go; `None` where several disagree.
     pending: BTreeMap<u64, Option<State>>,
     follow: Follow,
     window: Window,
@@ -227,9 +227,11 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
             named = starts.from(at).filter(|start| start.address == at);
             limit = starts.from(at + 1).map_or(limit, |start| start.address.min(limit));
         }
+        let entry = self.elf.entry().0;
+        limit = if entry > at { limit.min(entry) } else { limit };
         let called = self.called.partition_point(|called| *called <= at);
         limit = self.called.get(called).map_or(limit, |called| limit.min(*called));
-        limit = self.pending.range(at + 1..).next().map_or(limit, |(place, _)| limit.min(*place));
+        let pending_next = self.pending.range(at + 1..).next().map(|(place, _)| *place);
         let is_called = called > 0 && self.called[called - 1] == at;
         let pending = self.pending.remove(&at);
         self.pending = self.pending.split_off(&at);
@@ -238,10 +240,14 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
         let size = named.map_or(0, |start| u64::from(start.size));
         let split_off =
             named.is_some_and(|start| self.starts.as_mut().is_some_and(|starts| starts.is_split_off(&start)));
-        let entry = at == self.elf.entry().0;
+        let is_entry = at == entry;
         let extent = if size > 0 { Extent::Whole } else { Extent::Reached };
         let longest = if size > 0 { LONGEST } else { LONGEST_UNSIZED };
-        let end = if size > 0 { limit.min(at.saturating_add(size)) } else { limit };
+        let end = match pending_next {
+            _ if size > 0 => limit.min(at.saturating_add(size)),
+            Some(place) => limit.min(place),
+            None => limit,
+        };
         let code = window.bytes(self.elf.reader(), at, (end - at).min(longest as u64 + 1) as usize);
         let code = if size == 0 { &code[..code.len().min(longest)] } else { code };
         if code.is_empty() {
@@ -258,7 +264,7 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
             row(at, end, Rule::Unknown);
             return end;
         }
-        let is_known = pending.is_some() || entry || is_called || (is_named && !split_off);
+        let is_known = pending.is_some() || is_entry || is_called || (is_named && !split_off);
         let state = match pending {
             Some(state) => state,
             None => Some(State::ENTRY),
@@ -276,9 +282,9 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
         } else {
             let done = match extent {
                 Extent::Whole => code.bytes.len(),
-                Extent::Reached => self.follow.reached(),
+                Extent::Reached => self.follow.reached(code),
             };
-            self.emit(code, done, entry, row);
+            self.emit(code, done, is_entry, row);
             self.keep_strays(at, done);
             done
         };
@@ -310,8 +316,7 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
     /// Notes what holds where the function goes on in code that comes later.
     fn keep_strays(&mut self, at: u64, done: usize) {
         let end = at + done as u64;
-        let beyond = self.follow.beyond(done).filter(|(_, state)| !state.is_entry());
-        let beyond = beyond.map(|(place, state)| (at + place as u64, state));
+        let beyond = self.follow.beyond(done).map(|(place, state)| (at + place as u64, state));
         for (place, state) in self.follow.strays().chain(beyond) {
             if place < end || (self.pending.len() >= MOST_PENDING && !self.pending.contains_key(&place)) {
                 continue;

@@ -33,8 +33,8 @@ enum Doubt {
     Table(u32),
 }
 
-/// What was taken for a function cannot be one, but for a doubtful way.
-struct Wrong(Option<Doubt>);
+/// What was taken for a function cannot be one, but for doubtful ways, of which at least one is none.
+struct Wrong([Option<Doubt>; 2]);
 
 /// How much of the code the function is known to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub(super) struct Follow {
     part: u32,
     /// One part of the function leads to another.
     leads: Vec<(u32, u32)>,
+    /// The doubt about each part.
+    doubts: Vec<Option<Doubt>>,
     /// Whether a part was seen to return.
     returns: Vec<bool>,
     work: Vec<u32>,
@@ -88,7 +90,7 @@ pub(super) struct Follow {
     doubt: Option<Doubt>,
     /// Whether it is known that a function begins here.
     is_known: bool,
-    /// Ways out of the function with something on the stack.
+    /// Ways out of the function, each with what it goes with.
     strays: Vec<(u64, State, u32)>,
     returns_zeroed: bool,
     /// Instructions that may still be looked at, in the whole file.
@@ -117,9 +119,11 @@ impl Follow {
         for _ in 0..ATTEMPTS {
             match self.attempt(code, entry) {
                 Ok(()) => return self.prove(code),
-                Err(Wrong(Some(Doubt::Call(at)))) => _ = self.leaving.insert(at),
-                Err(Wrong(Some(Doubt::Table(at)))) => self.tables_end = at as usize,
-                Err(Wrong(None)) => return false,
+                Err(Wrong([None, None])) => return false,
+                Err(Wrong(doubts)) => doubts.into_iter().flatten().for_each(|doubt| match doubt {
+                    Doubt::Call(at) => _ = self.leaving.insert(at),
+                    Doubt::Table(at) => self.tables_end = self.tables_end.min(at as usize),
+                }),
             }
         }
         false
@@ -156,21 +160,31 @@ impl Follow {
         self.returns[0]
     }
 
-    /// Ways out of the function with something on the stack, of the last that could be followed.
+    /// Ways out of the last function that could be followed, and what holds where they lead.
     pub(super) fn strays(&self) -> impl Iterator<Item = (u64, State)> {
         let sure = self.strays.iter().filter(|(.., part)| self.returns[*part as usize]);
         sure.map(|(target, state, _)| (*target, *state))
     }
 
-    /// How many bytes can be reached without a gap.
-    pub(super) fn reached(&self) -> usize {
-        self.marks[..self.touched].iter().position(|mark| *mark == UNREACHED).unwrap_or(self.touched)
+    /// How many bytes can be reached without a gap, but for padding.
+    pub(super) fn reached(&self, code: Code<'_>) -> usize {
+        let mut end = 0;
+        loop {
+            let gap = self.marks[end..self.touched].iter().position(|mark| *mark == UNREACHED);
+            let Some(gap) = gap.map(|gap| end + gap) else { return self.touched };
+            let next = gap + padding(&code.bytes[gap..self.touched]);
+            if next == gap || self.marks[..self.touched].get(next).is_none_or(|mark| *mark < FIRST_STATE) {
+                return gap;
+            }
+            end = next;
+        }
     }
 
     /// Where code begins that lies beyond a place, and what holds there.
     pub(super) fn beyond(&self, place: usize) -> impl Iterator<Item = (usize, State)> {
         let marks = self.marks[..self.touched].iter().enumerate().skip(place);
-        let begins = marks.filter(move |(at, mark)| **mark >= FIRST_STATE && self.marks[at - 1] == UNREACHED);
+        let begins =
+            marks.filter(move |(at, mark)| **mark >= FIRST_STATE && (*at == 0 || self.marks[at - 1] == UNREACHED));
         begins.map(|(at, mark)| (at, self.states[usize::from(mark - FIRST_STATE)]))
     }
 
@@ -218,6 +232,7 @@ impl Follow {
         self.parts.clear();
         self.leads.clear();
         self.returns.clear();
+        self.doubts.clear();
         (self.table, self.tables_differ, self.returns_zeroed) = (None, false, false);
         self.is_known = code.is_known;
         self.begin_part(None);
@@ -239,6 +254,7 @@ impl Follow {
         self.fresh = self.states.len();
         self.part = self.returns.len() as u32;
         self.returns.push(false);
+        self.doubts.push(doubt);
     }
 
     fn part_of(&self, mark: Mark) -> u32 {
@@ -298,7 +314,7 @@ impl Follow {
         let Some(mut state) = self.state_at(from as u32) else { return Ok(()) };
         let mut end = from;
         for step in Steps::new(&code.bytes[from..], code.address.wrapping_add(from as u64)) {
-            self.budget = self.budget.checked_sub(1).ok_or(Wrong(None))?;
+            self.budget = self.budget.checked_sub(1).ok_or(Wrong([None, None]))?;
             let at = step.at.wrapping_sub(code.address) as usize;
             if at > from {
                 match self.meet(at, state)? {
@@ -316,7 +332,7 @@ impl Follow {
         }
         if end < code.bytes.len() {
             // Those are no instructions.
-            return Err(Wrong(self.doubt));
+            return Err(Wrong([self.doubt, None]));
         }
         // Into the function that follows.
         self.stray(code.address.wrapping_add(end as u64), state);
@@ -334,7 +350,7 @@ impl Follow {
             }
             Flow::Call(_) => {
                 if !self.is_known && !after.may_call() {
-                    return Err(Wrong(self.doubt));
+                    return Err(Wrong([self.doubt, None]));
                 }
                 let place = |address: u64| address.wrapping_sub(code.address) as u32;
                 let mark = self.number(after)?;
@@ -352,7 +368,7 @@ impl Follow {
             Flow::Return => {
                 self.returns_zeroed |= after.is_zeroed();
                 match after.may_return() {
-                    Some(false) => return Err(Wrong(self.doubt)),
+                    Some(false) => return Err(Wrong([self.doubt, None])),
                     Some(true) if after.is_entry() => self.returns[self.part as usize] = true,
                     _ => {}
                 }
@@ -363,7 +379,7 @@ impl Follow {
     }
 
     fn certain<T>(&self, result: Result<T, Contradiction>) -> Result<T, Wrong> {
-        result.map_err(|Contradiction| Wrong(self.doubt))
+        result.map_err(|Contradiction| Wrong([self.doubt, None]))
     }
 
     /// `leaves`: the jump may be a call in the place of a return.
@@ -377,7 +393,7 @@ impl Follow {
     }
 
     fn stray(&mut self, target: u64, state: State) {
-        if !state.is_entry() && self.strays.len() < MOST_STRAYS {
+        if self.strays.len() < MOST_STRAYS {
             self.strays.push((target, state, self.part));
         }
     }
@@ -399,7 +415,8 @@ impl Follow {
         };
         let Some(joined) = known.joined(state) else {
             let call = self.returned.get(&(place as u32)).map(|call| Doubt::Call(*call));
-            return Err(Wrong(call.or(self.doubt)));
+            let known = self.doubts[self.part_of(self.marks[place]) as usize];
+            return Err(Wrong(call.map_or([self.doubt, known], |call| [Some(call), None])));
         };
         let part = self.part_of(self.marks[place]);
         if part != self.part {
@@ -428,7 +445,7 @@ impl Follow {
                 self.states.len() - 1
             }
         };
-        Mark::try_from(index).ok().and_then(|index| index.checked_add(FIRST_STATE)).ok_or(Wrong(None))
+        Mark::try_from(index).ok().and_then(|index| index.checked_add(FIRST_STATE)).ok_or(Wrong([None, None]))
     }
 }
 
@@ -453,3 +470,6 @@ pub(super) fn padding(code: &[u8]) -> usize {
         done += zeroes + idle;
     }
 }
+
+#[cfg(test)]
+mod tests;
