@@ -264,10 +264,11 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
             row(at, end, Rule::Unknown);
             return end;
         }
-        let is_known = pending.is_some() || is_entry || is_called || (is_named && !split_off);
-        let state = match pending {
-            Some(state) => state,
-            None => Some(State::ENTRY),
+        // What another function goes to with something on its stack must return as well: that one may be wrong.
+        let state = pending.unwrap_or(Some(State::ENTRY));
+        let is_known = match pending {
+            Some(state) => state.is_some_and(|state| state.is_entry()),
+            None => is_entry || is_called || (is_named && !split_off),
         };
         let code = Code { bytes: code, address: at, extent, is_known };
         let fits = state.is_some_and(|state| self.follow.run(code, state));
