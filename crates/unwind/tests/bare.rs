@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use elf::{Elf, ReadAt};
+use elf::Elf;
 use pyrope_unwind::span::{Line, SPAN_BITS, search};
 use pyrope_unwind::{Cfa, Frame, Output, Rule, Rules, SavedFp, compile};
 
@@ -39,12 +39,11 @@ impl Compiled {
 
     /// Where rules begin.
     fn places(&self) -> impl Iterator<Item = u64> {
-        let all = self.kept.0.iter().flat_map(|(number, (rows, lines))| {
+        self.kept.0.iter().flat_map(|(number, (rows, lines))| {
             let index = pyrope_unwind::span::index_lines(*rows);
             let words = lines[index..].iter().flatten().take(*rows);
             words.map(move |row| (number << SPAN_BITS) + u64::from(row >> 16))
-        });
-        all
+        })
     }
 }
 
@@ -84,10 +83,8 @@ fn compare(path: &str, tally: &mut Tally, wrong: &mut Vec<String>) {
     let mut places: Vec<u64> = tables.places().chain(code.places()).collect();
     places.sort_unstable();
     places.dedup();
-    let mut bytes = [0; 1];
     for place in places {
         let Rule::Frame(table) = tables.rule(place) else { continue };
-        elf.reader().read_at(place, &mut bytes).unwrap();
         tally.places += 1;
         match code.rule(place) {
             Rule::Frame(frame) => match verdict(table, frame) {

@@ -47,8 +47,8 @@ impl Folder {
 pub(crate) fn clang() -> String {
     let named = std::env::var("CLANG").ok();
     let numbered = (14..=23).rev().map(|version| format!("clang-{version}"));
-    let all = named.into_iter().chain(numbered).chain(["clang".to_owned()]);
-    all.filter(|name| Command::new(name).arg("--version").output().is_ok()).next().expect("clang is installed")
+    let mut all = named.into_iter().chain(numbered).chain(["clang".to_owned()]);
+    all.find(|name| Command::new(name).arg("--version").output().is_ok()).expect("clang is installed")
 }
 
 /// Runs a program to its end and gives what it printed.
