@@ -109,7 +109,7 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
     fn plt(&mut self, code: &mut Window, from: u64, to: u64, row: &mut dyn FnMut(u64, u64, Rule)) {
         let mut at = from;
         // Rules tell entries by the last bits of an address.
-        while at % 16 == 0 && at + 16 <= to && !self.follow.is_spent() {
+        while at.is_multiple_of(16) && at + 16 <= to && !self.follow.is_spent() {
             let entry = code.bytes(self.elf.reader(), at, 16);
             self.follow.spend(4);
             if let Some(header) = plt::header(entry) {
