@@ -39,6 +39,11 @@ has_clang() { # the one that the variable CLANG names, as crates/bpf/build.rs do
     while [ "$version" -ge "$OLDEST_CLANG" ]; do have "clang-$version" && return; version=$((version - 1)); done
     have clang && at_least "$(clang -dumpversion)" "$OLDEST_CLANG"
 }
+has_llvm_dwp() { # of any version that clang may have
+    have llvm-dwp-19 && return
+    for version in $(seq "$NEWEST_CLANG" -1 "$OLDEST_CLANG"); do ! have "llvm-dwp-$version" || return 0; done
+    return 1
+}
 has_rust() {
     have rustc && have cargo || return
     rustc=$(rustc --version) && rustc=${rustc#rustc } && at_least "${rustc%% *}" "$RUST"
@@ -64,11 +69,13 @@ missing() {
     have cargo-fmt && have cargo-clippy || echo "RUST_TESTS formats and lints the Rust code"
     have git || echo "git tells tidy which files are the repository's"
     have c++ || echo "g++ compiles the C++ workload"
+    has_llvm_dwp || echo "AN_LLVM packs split debug information"
     have bpftool || echo "bpftool says which programs the kernel holds and how long they ran"
     have musl-gcc || echo "musl-tools builds a static workload"
     have xz || echo "xz-utils compresses the names of a workload"
     have valgrind || echo "valgrind counts the instructions of a walk"
     has_file libasan.so || echo "gcc looks for undefined behaviour in the C of bpf/"
+    have dwz || echo "dwz takes out of debug files what they have in common"
     have objcopy || echo "binutils takes the tests' programs apart"
     have go || echo "golang-go builds the Go peer and the Go workload"
     have node || echo "nodejs runs the page's tests"
@@ -104,11 +111,11 @@ PROGRAMS
 candidate() { # the version that apt would install, or nothing
     apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \([^(].*\)/\1/p'
 }
-clang_package() {
+numbered() { # numbered clang: the package of the best version that apt has
     for version in 19 $(seq "$NEWEST_CLANG" -1 "$OLDEST_CLANG"); do
-        [ -z "$(candidate "clang-$version")" ] || { echo "clang-$version"; return; }
+        [ -z "$(candidate "$1-$version")" ] || { echo "$1-$version"; return; }
     done
-    die "apt has no clang from $OLDEST_CLANG to $NEWEST_CLANG: install one and name it in the variable CLANG."
+    die "apt has no $1 from $OLDEST_CLANG to $NEWEST_CLANG: install one, and name a clang in the variable CLANG."
 }
 rust_series() { # "" for rustc, "-web" for rustc-web (Debian 12 and 13), "-1.91" for rustc-1.91 (Ubuntu)
     for series in "" -web $(apt-cache pkgnames rustc-1. | sed 's/^rustc//' | sort -Vr); do
@@ -131,7 +138,8 @@ rust_packages() { # rust_packages RUST|RUST_TESTS
 }
 package() {
     case $1 in
-    A_CLANG) clang_package ;;
+    A_CLANG) numbered clang ;;
+    AN_LLVM) numbered llvm ;;
     RUST | RUST_TESTS) rust_packages "$1" ;;
     bpftool) if [ -n "$(candidate bpftool)" ]; then echo bpftool; else echo linux-tools-common; fi ;; # Ubuntu
     *) echo "$1" ;;

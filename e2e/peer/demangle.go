@@ -11,6 +11,7 @@ import (
 // demangled is a mangled name in each mode that shows another one.
 type demangled struct {
 	Name       string `json:"name"`
+	None       string `json:"none"`
 	Simplified string `json:"simplified"`
 	Templates  string `json:"templates"`
 	Full       string `json:"full"`
@@ -33,6 +34,7 @@ func runDemangle(_ []string, in io.Reader, out io.Writer) error {
 		name := names.Text()
 		line := demangled{
 			Name:       name,
+			None:       name,
 			Simplified: demangle.Filter(name, simplified...),
 			Templates:  demangle.Filter(name, templates...),
 			Full:       demangle.Filter(name, full...),

@@ -95,11 +95,11 @@ pub fn label<'a>(profile: &'a Value, name: &str) -> Option<&'a str> {
     profile["labels"].get(name)?.as_str()
 }
 
-/// The share, by value, of stacks that have these names one after the other somewhere, root first. A name that ends in
-/// `*` stands for its beginning.
+/// The share, by value, of stacks that have these names one after the other somewhere, root first. A star in a name
+/// stands for anything.
 pub fn share_with(stacks: &[Stack], names: &[&str]) -> f64 {
-    let same = |have: &String, want: &&str| match want.strip_suffix('*') {
-        Some(start) => have.starts_with(start),
+    let same = |have: &String, want: &&str| match want.split_once('*') {
+        Some((start, end)) => have.starts_with(start) && have.ends_with(end),
         None => have == want,
     };
     let has = |frames: &[String]| {

@@ -31,6 +31,19 @@ fn check(program: &str, arguments: &[&str], demangle: &str, stack: &[&str]) {
 }
 
 #[test]
+fn names_that_were_stripped_are_found_in_a_linked_file_and_in_the_program_itself() {
+    for program in ["c-tree-debuglink", "c-tree-minidebug"] {
+        let peer = Peer::serve(&["--limits", "real"]);
+        let agent = Agent::run(&configuration(&format!(".*/{program}"), &peer.url, "collect_interval = \"2s\""));
+        let _workload = Workload::start(program, &["--seconds", "90"]);
+        let named = |profile: &Value| share_with(&peer.stacks(profile), &["main", "turn"]) >= 0.85;
+        wait_for(&peer, "service_name", program, 60, |profiles| profiles.last().is_some_and(named));
+        let (status, log) = agent.stop();
+        assert!(status.success(), "{log}");
+    }
+}
+
+#[test]
 fn c_by_frame_pointers() {
     let mut stack = vec!["descend"; 10];
     stack.insert(0, "main");

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use engine::budget::Budget;
-use engine::cache::{CacheSizes, SymbolCache};
+use engine::cache::CacheSizes;
 use engine::kernel::Kernel;
+use engine::symbol_cache::SymbolWish;
 use engine::{Batch, Demangle, Engine, Settings};
 use profile::SampleLabelValue;
 use pyrope_bpf::{Config, Loaded};
@@ -32,7 +33,7 @@ fn settings() -> Settings {
         comm_frame: false,
         pid_label: false,
         caches: CacheSizes::SPECIFIED,
-        symbol_cache: SymbolCache::SPECIFIED,
+        symbol_cache: SymbolWish::SPECIFIED,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::head::{Head, Kind};
 use crate::index::{self, UnitId};
 use crate::lines::Lines;
 use crate::names::Names;
+use crate::package::Package;
 use crate::ranges::Range;
 use crate::source::Source;
 use crate::table::Builder;
@@ -25,6 +26,11 @@ pub trait Files<R> {
     /// The file of a path that a compiler wrote down.
     fn split(&self, path: &[u8]) -> Option<R>;
 
+    /// The file with all split units of the program, if there is one.
+    fn package(&self) -> Option<R> {
+        None
+    }
+
     /// The file that `dwz` made of what several have in common.
     fn alternate(&self, link: &AlternateLink) -> Option<R>;
 }
@@ -34,6 +40,8 @@ pub trait Files<R> {
 pub struct Dwarf<R> {
     main: Source<R>,
     alternate: Option<Source<R>>,
+    /// All split units in one file.
+    package: Option<Package<R>>,
     /// All code of the file.
     code: Range,
 }
@@ -50,10 +58,14 @@ impl<R: ReadAt + Clone> Dwarf<R> {
             Some(Ok((elf, _))) => Some(Source::of(&elf, "", &|| files.scratch())?),
             _ => None,
         };
+        let package = match files.package().map(Elf::parse) {
+            Some(Ok((elf, _))) => Package::open(&elf, &|| files.scratch())?,
+            _ => None,
+        };
         let segments = code.segments().iter().filter(|segment| segment.is_code());
         let start = segments.clone().map(|segment| segment.address.0).min().unwrap_or(0);
         let end = segments.map(|segment| segment.address.0.saturating_add(segment.memory_size)).max().unwrap_or(0);
-        Ok(Some(Self { main, alternate, code: Range { start, end } }))
+        Ok(Some(Self { main, alternate, package, code: Range { start, end } }))
     }
 
     /// Finds out which unit has which code, for [`Index`](crate::Index).
@@ -81,7 +93,8 @@ impl<R: ReadAt + Clone> Dwarf<R> {
         let (unit, root) = Unit::open(&self.main, self.alternate.as_ref(), head)?;
         let folder = root.folder.as_deref().unwrap_or_default();
         let lines = root.lines.and_then(|offset| Lines::read(&unit, offset, folder, self.code)).unwrap_or_default();
-        let beside = split(&root, files);
+        let packed = root.split.as_ref().zip(self.package.as_ref()).and_then(|((_, id), package)| package.unit(*id));
+        let beside = packed.or_else(|| split(&root, files));
         let other = beside.as_ref().and_then(|source| {
             let id = root.split.as_ref()?.1;
             let is_it = |head: &Head| head.kind == Kind::Split(id) || head.kind == Kind::Compile;

@@ -31,6 +31,7 @@ mod head;
 mod index;
 mod lines;
 mod names;
+mod package;
 mod ranges;
 mod section;
 mod sections;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
+use std::sync::Arc;
 
 use elf::{Elf, ReadAt, Section as Header};
 
@@ -32,7 +33,7 @@ const NEAR: usize = 4 << 10;
 enum Bytes<R> {
     Absent,
     InFile { reader: R, offset: u64 },
-    Unpacked(File),
+    Unpacked { file: Arc<File>, offset: u64 },
 }
 
 impl<R: ReadAt + Clone> Section<R> {
@@ -48,7 +49,22 @@ impl<R: ReadAt + Clone> Section<R> {
         }
         let mut file = scratch()?;
         let size = unpack(elf, header, &mut file)?;
-        Ok(Self::new(Bytes::Unpacked(file), size))
+        Ok(Self::new(Bytes::Unpacked { file: Arc::new(file), offset: 0 }, size))
+    }
+
+    /// So many bytes from an offset on, as far as they are there.
+    pub(crate) fn part(&self, offset: u64, size: u64) -> Self {
+        let from = offset.min(self.size);
+        let bytes = match &self.bytes {
+            Bytes::Absent => Bytes::Absent,
+            Bytes::InFile { reader, offset } => {
+                Bytes::InFile { reader: reader.clone(), offset: offset.saturating_add(from) }
+            }
+            Bytes::Unpacked { file, offset } => {
+                Bytes::Unpacked { file: Arc::clone(file), offset: offset.saturating_add(from) }
+            }
+        };
+        Self::new(bytes, size.min(self.size - from))
     }
 
     fn new(bytes: Bytes<R>, size: u64) -> Self {
@@ -62,7 +78,7 @@ impl<R: ReadAt + Clone> Section<R> {
         let read = match &self.bytes {
             Bytes::Absent => Ok(0),
             Bytes::InFile { reader, offset: start } => reader.read_at(start.saturating_add(offset), &mut bytes),
-            Bytes::Unpacked(file) => file.read_at(offset, &mut bytes),
+            Bytes::Unpacked { file, offset: start } => file.read_at(start.saturating_add(offset), &mut bytes),
         };
         bytes.truncate(read.unwrap_or(0));
         bytes
@@ -78,7 +94,9 @@ impl<R: ReadAt + Clone> Section<R> {
             Bytes::InFile { reader, offset: start } => {
                 elf::read::string(reader, start.checked_add(offset)?, LONGEST_STRING)
             }
-            Bytes::Unpacked(file) => elf::read::string(file, offset, LONGEST_STRING),
+            Bytes::Unpacked { file, offset: start } => {
+                elf::read::string(file, start.checked_add(offset)?, LONGEST_STRING)
+            }
         }
     }
 

@@ -39,4 +39,20 @@ impl<R: ReadAt + Clone> Sections<R> {
             lines: section("line")?,
         })
     }
+
+    /// The same once more.
+    pub(crate) fn whole(&self) -> Self {
+        let whole = |section: &Section<R>| section.part(0, section.size);
+        Self {
+            info: whole(&self.info),
+            abbreviations: whole(&self.abbreviations),
+            strings: whole(&self.strings),
+            line_strings: whole(&self.line_strings),
+            string_offsets: whole(&self.string_offsets),
+            addresses: whole(&self.addresses),
+            ranges: whole(&self.ranges),
+            range_lists: whole(&self.range_lists),
+            lines: whole(&self.lines),
+        }
+    }
 }

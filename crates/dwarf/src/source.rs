@@ -21,8 +21,11 @@ pub(crate) struct Source<R> {
 
 impl<R: ReadAt + Clone> Source<R> {
     pub(crate) fn of(elf: &Elf<R>, suffix: &str, scratch: &dyn Fn() -> io::Result<File>) -> io::Result<Self> {
-        let sections = Sections::of(elf, suffix, scratch)?;
-        Ok(Self { sections, tables: Tables::default(), heads: OnceCell::new() })
+        Ok(Self::new(Sections::of(elf, suffix, scratch)?))
+    }
+
+    pub(crate) fn new(sections: Sections<R>) -> Self {
+        Self { sections, tables: Tables::default(), heads: OnceCell::new() }
     }
 
     /// The unit that has an offset of `.debug_info`.

@@ -45,7 +45,7 @@ pub mod go;
 
 pub use address::{FileOffset, Svma};
 pub use file::{Elf, ParseError, Problem, Section, Segment};
-pub use go::{GoFrame, GoFrames, GoFunction, Pclntab};
+pub use go::{GoCall, GoFrame, GoFrames, GoFunction, GoInlines, Pclntab};
 pub use notes::BuildId;
 pub use read::ReadAt;
 pub use symbols::{Binding, Function, Strings, SymbolTable};

@@ -6,7 +6,6 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::hash::Hash;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -53,20 +52,6 @@ impl CacheSizes {
     pub fn max(self, other: Self) -> Self {
         Self(std::array::from_fn(|at| self.0[at].max(other.0[at])))
     }
-}
-
-/// Where symbol tables are kept on disk. Nothing reads it yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SymbolCache {
-    /// The folder, if somebody chose one.
-    pub path: Option<PathBuf>,
-    /// Tables of how many files.
-    pub files: u32,
-}
-
-impl SymbolCache {
-    /// That of the specification, in a folder that somebody else chooses.
-    pub const SPECIFIED: Self = Self { path: None, files: 2048 };
 }
 
 #[derive(Debug, Default)]

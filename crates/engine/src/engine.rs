@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::account::Account;
 use crate::batch::Sink;
+use crate::beside::seek;
 use crate::budget::{Budget, ShedCounts, Watch};
 use crate::cache::CacheLimits;
 use crate::command::{Command, SessionId};
@@ -33,6 +34,8 @@ const TO_NAME: usize = 64;
 const TO_BUILD: usize = 4096;
 /// Files that wait to be opened.
 const TO_OPEN: usize = 1024;
+/// Programs whose debug files are looked for.
+const TO_SEEK: usize = 1024;
 /// How long the threads may take to end.
 const STOP_WAIT: Duration = Duration::from_secs(10);
 
@@ -110,11 +113,12 @@ impl Engine {
         let (to_namer, named) = bounded(TO_NAME);
         let (to_opener, opened) = bounded(TO_OPEN);
         let (to_rows, to_build) = bounded(TO_BUILD);
+        let (to_seeker, to_seek) = bounded(TO_SEEK);
         let rows = RowCounts::default();
         let (to_repaired, repaired) = bounded(MOST_HELD);
         let asker = Asker { requests: to_rows.clone(), repaired, counts: rows.clone() };
         let (loaded, answer) = bounded::<Result<Loaded, KernelError>>(1);
-        let files_to_namer = to_namer.clone();
+        let (files_to_namer, found_to_namer) = (to_namer.clone(), to_namer.clone());
         let totals = Totals::default();
         let counted = totals.clone();
         let files = FileCounts::default();
@@ -139,7 +143,8 @@ impl Engine {
                     namer::run(&named, budget, namer::Frames::new(named_files, named_symbols, named_caches));
                 }),
             )?,
-            spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer, &to_rows)))?,
+            spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer, &to_rows, &to_seeker)))?,
+            spawn("debug files", Box::new(move || seek::run(&to_seek, &found_to_namer)))?,
         ];
         threads.push(spawn(
             "sampler",

@@ -4,7 +4,7 @@
 //!  kernel ─records─▶ sampler thread ──windows──▶ namer thread ──batches of profiles──▶ each session's sink
 //!                     │ processes, targets,        │ files, kallsyms, perf maps,
 //!                     │ stacks (interned), counts  │ names (interned)
-//!                     └─first sight of a file──▶ opener thread ─open files─┤
+//!                     └─first sight of a file──▶ opener thread ─open files─┤◀─debug files thread
 //!  kernel ◀─unwind rows──────────────────────────────────── rows thread ◀──┘
 //! ```
 //!
@@ -22,6 +22,7 @@
 pub mod account;
 mod aside;
 pub mod batch;
+mod beside;
 pub mod budget;
 pub mod cache;
 mod command;

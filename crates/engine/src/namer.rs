@@ -12,6 +12,7 @@ use profile::{Labels, LocationId, Profile, ProfileBuilder, ProfileType, SampleLa
 
 use crate::account::{Filtered, Lost};
 use crate::batch::{Batch, Sink};
+use crate::beside::Beside;
 use crate::budget::Budget;
 use crate::frame::Space;
 use crate::opener::OpenedFile;
@@ -78,6 +79,8 @@ pub(crate) struct CloseFiles {
 
 pub(crate) enum NamerEvent {
     File(OpenedFile),
+    /// Debug files of a file, found later.
+    Beside(u64, Beside),
     Window(Box<Job>),
     Close(Box<CloseFiles>),
     /// A process runs code that it made itself.
@@ -96,6 +99,7 @@ pub(crate) fn run(events: &Receiver<NamerEvent>, budget: Budget, frames: Frames)
     for event in events {
         match event {
             NamerEvent::File(file) => namer.file(file),
+            NamerEvent::Beside(file, beside) => namer.frames.set_beside(file, beside, &namer.replica.frames),
             NamerEvent::Window(job) => namer.window(*job),
             NamerEvent::Close(close) => namer.close(*close),
             NamerEvent::OwnCode(process) => namer.frames.hold(process),
@@ -280,7 +284,15 @@ mod tests {
         let mut maps = Maps::new(proc.maps(std::process::id()).unwrap());
         let mapping = maps.find(|mapping| mapping.contains(Avma(address))).unwrap();
         let handle = Some(Arc::new(File::open("/proc/self/exe").unwrap()));
-        let file = OpenedFile { file: 0, path: "/exe".into(), build_id: "".into(), handle, segments: Vec::new() };
+        let file = OpenedFile {
+            file: 0,
+            path: "/exe".into(),
+            build_id: "".into(),
+            handle,
+            segments: Vec::new(),
+            beside: Beside::default(),
+            left: None,
+        };
         (file, address - mapping.start.0 + mapping.offset.0)
     }
 
@@ -316,6 +328,29 @@ mod tests {
             assert_eq!((counts.open(), counts.nameless()), (0, 0));
             assert!(namer.frames.files.get(0).is_none());
         }
+    }
+
+    #[test]
+    fn frames_are_named_again_when_a_debug_file_is_found() {
+        let (file, offset) = program();
+        let folder = tempfile::tempdir().unwrap();
+        let stripped = folder.path().join("stripped");
+        let mut strip = std::process::Command::new("strip");
+        assert!(strip.arg("-o").arg(&stripped).arg(std::env::current_exe().unwrap()).status().unwrap().success());
+        let mut namer = Namer::default();
+        let mut stacks = Stacks::new();
+        stacks.push(ROOT, Frame { space: Space::file(0), address: offset });
+        let handle = Some(Arc::new(File::open(&stripped).unwrap()));
+        let whole = file.handle.clone();
+        namer.file(OpenedFile { handle, ..file });
+        namer.follow(Appended { restart: true, ..stacks.since((0, 0)) }, Vec::new());
+        assert!(!folded(&mut namer).contains("program"));
+
+        let beside = Beside { debug: whole, ..Beside::default() };
+        namer.frames.set_beside(0, beside.clone(), &namer.replica.frames);
+        namer.frames.set_beside(7, beside, &namer.replica.frames);
+        namer.follow(stacks.since((1, 1)), Vec::new());
+        assert!(folded(&mut namer).contains("program"), "{}", folded(&mut namer));
     }
 
     #[test]
@@ -380,6 +415,8 @@ mod tests {
             build_id: "".into(),
             handle: Some(handle),
             segments: Vec::new(),
+            beside: Beside::default(),
+            left: None,
         };
         namer.file(file);
         let mut stacks = Stacks::new();

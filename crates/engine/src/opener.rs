@@ -12,6 +12,9 @@ use elf::Elf;
 use inspect::{Avma, Proc};
 
 use crate::aside::{Aside, Asked};
+use crate::beside::Beside;
+use crate::beside::search::{Left, Search};
+use crate::beside::seek::SeekRequest;
 use crate::namer::NamerEvent;
 use crate::rows::{BuildRequest, RowRequest, Wish, seconds};
 
@@ -46,6 +49,9 @@ pub(crate) struct OpenedFile {
     /// Open for reading; `None` when it could not be reached in time.
     pub(crate) handle: Option<Arc<std::fs::File>>,
     pub(crate) segments: Vec<CodeSegment>,
+    pub(crate) beside: Beside,
+    /// What there is to do for its debug file.
+    pub(crate) left: Option<Left>,
 }
 
 /// A loadable segment with code.
@@ -62,14 +68,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_LOST: usize = 16;
 
 /// Runs until the requests end.
-pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>, rows: &Sender<RowRequest>) {
+pub(crate) fn run(
+    requests: &Receiver<OpenRequest>,
+    namer: &Sender<NamerEvent>,
+    rows: &Sender<RowRequest>,
+    seeker: &Sender<SeekRequest>,
+) {
     let mut worker = None;
     let mut lost = 0;
     for request in requests {
         let unreached = OpenedFile::unreached(&request);
         let (pid, key, wish) = (request.tgid, request.key, Arc::clone(&request.wish));
         let limit = (lost < MOST_LOST).then_some(PATIENCE);
-        let opened = match worker.get_or_insert_with(|| Aside::start("files", open_all)).ask(request, limit) {
+        let mut opened = match worker.get_or_insert_with(|| Aside::start("files", open_all)).ask(request, limit) {
             Asked::Answered(opened) => {
                 if opened.handle.is_none() {
                     wish.not_reached(seconds());
@@ -90,8 +101,13 @@ pub(crate) fn run(requests: &Receiver<OpenRequest>, namer: &Sender<NamerEvent>, 
                 tracing::warn!(path = %opened.path.display(), "too many new files at once; one stays without unwind rows");
             }
         }
+        let (file, left) = (opened.file, opened.left.take());
+        let seek = left.zip(opened.handle.clone()).map(|(left, code)| SeekRequest { file, code, left });
         if namer.send(NamerEvent::File(opened)).is_err() {
             return;
+        }
+        if seek.is_some_and(|seek| seeker.try_send(seek).is_err_and(|error| error.is_full())) {
+            tracing::debug!("too many programs without names at once; a debug file is not looked for");
         }
     }
 }
@@ -115,6 +131,8 @@ impl OpenedFile {
             build_id: Arc::from(""),
             handle: None,
             segments: Vec::new(),
+            beside: Beside::default(),
+            left: None,
         }
     }
 }
@@ -128,9 +146,14 @@ fn open(proc: &mut Proc, request: OpenRequest) -> OpenedFile {
     });
     match mapped {
         Ok(mapped) => {
-            let (segments, build_id) = match Elf::parse(&mapped.file) {
-                Ok((elf, _)) => (code_segments(&elf), elf.build_id()),
-                Err(_) => (Vec::new(), None),
+            let path = mapped.path.to_string_lossy();
+            let path = Path::new(path.strip_suffix(" (deleted)").unwrap_or(&path));
+            let (segments, build_id, (beside, left)) = match Elf::parse(&mapped.file) {
+                Ok((elf, _)) => {
+                    let mut search = Search { proc, tgid: request.tgid, path };
+                    (code_segments(&elf), elf.build_id(), search.find(&elf, mapped.identity))
+                }
+                Err(_) => Default::default(),
             };
             OpenedFile {
                 file: request.file,
@@ -138,6 +161,8 @@ fn open(proc: &mut Proc, request: OpenRequest) -> OpenedFile {
                 build_id: build_id.map_or_else(|| Arc::from(""), |id| Arc::from(id.to_string())),
                 handle: Some(Arc::new(mapped.file)),
                 segments,
+                beside,
+                left,
             }
         }
         Err(error) => {

@@ -29,6 +29,7 @@ use crate::opener::OpenRequest;
 use crate::process::{ProcessChange, Subscribers};
 use crate::rows::Asker;
 use crate::session::{Matched, OPEN_EVERY, SessionState};
+use crate::symbol_cache::SymbolCache;
 use crate::window::Window;
 
 use held::Held;
@@ -72,6 +73,9 @@ pub(crate) struct Sampler {
     rows: Asker,
     held: Held,
     memory: Watch,
+    /// Where symbol tables may be kept, and where they are.
+    symbols: Option<SymbolCache>,
+    symbols_kept: Option<SymbolCache>,
     caches: CacheLimits,
     /// Whether samples carry the names of their threads.
     comm_read: bool,
@@ -90,6 +94,8 @@ impl Sampler {
             interner: Interner::new(opener, rows.requests.clone(), files),
             memory,
             processes: Processes::new(caches.clone()),
+            symbols: None,
+            symbols_kept: None,
             caches,
             comm_read: false,
             sessions: BTreeMap::new(),
@@ -202,7 +208,10 @@ impl Sampler {
                     self.balance();
                     drop(done);
                 }
-                Ok(Command::KeepSymbols(place)) => _ = self.namer.send(NamerEvent::KeepIn(place)),
+                Ok(Command::KeepSymbols(place)) => {
+                    self.symbols = place;
+                    self.keep_symbols();
+                }
                 Ok(Command::Subscribe(sender)) => self.subscribers.add(sender),
                 Ok(Command::Stop(stopped)) => return Some(Some(stopped)),
                 Err(crossbeam_channel::TryRecvError::Empty) => return None,
@@ -236,9 +245,21 @@ impl Sampler {
     fn follow_sessions(&mut self) {
         let sizes = self.sessions.values().map(|session| session.settings.caches).reduce(CacheSizes::max);
         self.caches.set(sizes.unwrap_or(CacheSizes::SPECIFIED));
+        self.keep_symbols();
         let names = self.sessions.values().any(|session| session.settings.names_threads());
         if !names {
             self.switch_comm(false);
+        }
+    }
+
+    /// Tells the namer where symbol tables are kept, if that is another place now.
+    fn keep_symbols(&mut self) {
+        let wishes = self.sessions.values().map(|session| &session.settings.symbol_cache);
+        let place = self.symbols.as_ref().map(|given| given.as_asked(wishes));
+        // Between two sessions the place stays as it is.
+        if place != self.symbols_kept && !self.sessions.is_empty() {
+            self.symbols_kept.clone_from(&place);
+            _ = self.namer.send(NamerEvent::KeepIn(place));
         }
     }
 

@@ -10,8 +10,9 @@ use symbolize::Mode;
 
 use crate::account::{Account, Filtered};
 use crate::batch::Sink;
-use crate::cache::{CacheSizes, SymbolCache};
+use crate::cache::CacheSizes;
 use crate::stacks::Node;
+use crate::symbol_cache::SymbolWish;
 use crate::target::{TargetKey, Targets};
 use crate::thread::{Comm, Thread};
 use crate::window::{Bucket, Window};
@@ -41,7 +42,7 @@ pub struct Settings {
     /// How many tables are held open in memory. All sessions share them: the largest number of each counts.
     pub caches: CacheSizes,
     /// Where symbol tables are kept on disk.
-    pub symbol_cache: SymbolCache,
+    pub symbol_cache: SymbolWish,
 }
 
 impl Settings {
@@ -265,7 +266,7 @@ mod tests {
             comm_frame: false,
             pid_label: false,
             caches: CacheSizes::SPECIFIED,
-            symbol_cache: SymbolCache::SPECIFIED,
+            symbol_cache: SymbolWish::SPECIFIED,
         };
         SessionState::new(settings, Targets::default(), Arc::default(), Arc::new(Box::new(Err)), 1)
     }

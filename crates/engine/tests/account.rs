@@ -15,9 +15,10 @@ use inspect::{Avma, Proc, maps::Maps};
 use profile::{Labels, SampleLabelValue};
 use pyrope_engine::account::{Filtered, Lost};
 use pyrope_engine::budget::Budget;
-use pyrope_engine::cache::{Cache, CacheSizes, SymbolCache};
+use pyrope_engine::cache::{Cache, CacheSizes};
 use pyrope_engine::files::Opening;
 use pyrope_engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
+use pyrope_engine::symbol_cache::SymbolWish;
 use pyrope_engine::target::{Target, TargetChange, TargetKey};
 use pyrope_engine::{Batch, Demangle, Engine, Session, Settings};
 use zerocopy::{FromZeros as _, IntoBytes as _};
@@ -165,7 +166,7 @@ fn settings() -> Settings {
         comm_frame: false,
         pid_label: false,
         caches: CacheSizes::SPECIFIED,
-        symbol_cache: SymbolCache::SPECIFIED,
+        symbol_cache: SymbolWish::SPECIFIED,
     }
 }
 

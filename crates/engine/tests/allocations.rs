@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use abi::{Counter, Mapping, SampleHead, kind};
 use pyrope_engine::budget::Budget;
+use pyrope_engine::cache::CacheSizes;
 use pyrope_engine::kernel::{Kernel, KernelCounters, KernelError, Waker};
+use pyrope_engine::symbol_cache::SymbolWish;
 use pyrope_engine::{Demangle, Engine, Settings};
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
@@ -136,6 +138,11 @@ fn a_sample_of_a_known_stack_allocates_nothing() {
         collect_kernel: true,
         collect_user: true,
         targets_only: false,
+        comm_label: false,
+        comm_frame: false,
+        pid_label: false,
+        caches: CacheSizes::SPECIFIED,
+        symbol_cache: SymbolWish::SPECIFIED,
     };
     let session = engine.open(settings, Box::new(|_| Ok(()))).unwrap();
     // Now it has somebody to count for.

@@ -37,5 +37,5 @@ pub mod memory;
 pub mod proc;
 
 pub use maps::{Avma, Device, Mapping};
-pub use proc::{Facts, MappedFile, Proc, Wanted};
+pub use proc::{Facts, Identity, MappedFile, Proc, Wanted};
 pub use process::{Missing, ProcessKey};

@@ -1,9 +1,10 @@
 //! The names in one ELF file, looked up by place in the file.
 
 use cache::Bytes;
-use elf::{BuildId, Elf, FileOffset, ParseError, Pclntab, Problem, ReadAt, Svma, SymbolTable};
+use elf::{BuildId, Elf, FileOffset, GoInlines, ParseError, Pclntab, Problem, ReadAt, Svma, SymbolTable};
 
 use crate::kept::{self, Code, Kept};
+use crate::source::Call;
 use crate::table::Table;
 
 /// The functions of one file. The file stays open: names are read from it when they are asked for.
@@ -14,9 +15,8 @@ pub struct Symbols<R> {
     names: Option<R>,
     code: Box<[Code]>,
     table: Option<Table>,
-    /// The file has a whole table of its own.
-    whole: bool,
     go: Option<Pclntab>,
+    go_inlines: Option<GoInlines>,
 }
 
 /// What a byte of code belongs to.
@@ -35,23 +35,20 @@ pub struct Symbol {
 impl<R: ReadAt> Symbols<R> {
     /// Parses a file and reads its functions. The file may be the bytes of a vDSO.
     pub fn open(reader: R) -> Result<(Self, Vec<Problem>), ParseError> {
-        Self::open_with(reader, |_| None)
+        Self::open_with(reader, None)
     }
 
-    /// The same, with the names that were stripped from the file where `debug` finds them by build id: distributions put them
-    /// into a file of their own.
-    pub fn open_with(reader: R, debug: impl FnOnce(&BuildId) -> Option<R>) -> Result<(Self, Vec<Problem>), ParseError> {
+    /// The same, with the names that were stripped from the file, which `debug` has: distributions put them into a file of
+    /// their own. One with another build id is not used.
+    pub fn open_with(reader: R, debug: Option<R>) -> Result<(Self, Vec<Problem>), ParseError> {
         let (elf, mut problems) = Elf::parse(reader)?;
         let (go, more) = Pclntab::find(&elf);
         problems.extend(more);
+        let go_inlines = go.as_ref().and_then(|go| GoInlines::find(&elf, go));
         let (mut source, more) = elf.function_table();
         problems.extend(more);
         let mut names = None;
-        let whole = source.as_ref().is_some_and(|source| source.complete);
-        if !whole
-            && let Some(id) = elf.build_id()
-            && let Some((beside, complete)) = debug(&id).and_then(|file| stripped_names(file, &id))
-        {
+        if let Some((beside, complete)) = debug.and_then(|file| stripped_names(file, elf.build_id())) {
             (source, names) = (Some(complete), Some(beside));
         }
         // In Go's text its own table knows more: a C linker leaves one symbol for all of it.
@@ -66,26 +63,31 @@ impl<R: ReadAt> Symbols<R> {
         });
         let table = table.filter(|table| table.len() > 0);
         let code = Code::of(&elf).into();
-        let symbols = Self { code, table, whole, go, reader: elf.into_reader(), names: names.map(Elf::into_reader) };
+        let names = names.map(Elf::into_reader);
+        let symbols = Self { code, table, go, go_inlines, reader: elf.into_reader(), names };
         Ok((symbols, problems))
     }
 
-    /// The names of a file that were read before, from what was kept of them. `beside` is the file that the names
-    /// were in, if that was another one.
-    pub fn restore(reader: R, beside: Option<R>, kept: &Kept) -> Option<Self>
+    /// The names of a file that were read before, from what was kept of them. `debug` is as it was then.
+    pub fn restore(reader: R, debug: Option<R>, kept: &Kept) -> Option<Self>
     where
         R: Clone,
     {
         let head = kept.head().filter(|_| !kept.is_damaged())?;
-        let go = head.go().then(|| Pclntab::find(&Elf::parse(reader.clone()).ok()?.0).0).flatten();
+        let (mut go, mut go_inlines) = (None, None);
+        if head.go() {
+            let elf = Elf::parse(reader.clone()).ok()?.0;
+            go = Pclntab::find(&elf).0;
+            go_inlines = go.as_ref().and_then(|go| GoInlines::find(&elf, go));
+        }
         let table = kept.part(kept::FUNCTIONS).and_then(Table::restore);
-        let names = if head.whole() { None } else { beside };
-        Some(Self { reader, names, code: head.code(), table, whole: head.whole(), go })
+        let names = debug.filter(|_| head.names_beside());
+        Some(Self { reader, names, code: head.code(), table, go, go_inlines })
     }
 
-    /// What is to be kept, with the identity of the file beside it, 0 if there is none.
-    pub fn keep(&self, beside: u64) -> Vec<(u64, Bytes)> {
-        let head = kept::head(self.whole, self.go.is_some(), beside, &self.code);
+    /// What is to be kept.
+    pub fn keep(&self) -> Vec<(u64, Bytes)> {
+        let head = kept::head(self.names.is_some(), self.go.is_some(), &self.code);
         let table = self.table.as_ref().map(|table| (kept::FUNCTIONS, table.bytes().clone()));
         std::iter::once((kept::HEAD, head)).chain(table).collect()
     }
@@ -95,11 +97,6 @@ impl<R: ReadAt> Symbols<R> {
         if let Some(table) = kept.part(kept::FUNCTIONS).and_then(Table::restore) {
             self.table = Some(table);
         }
-    }
-
-    /// True when the file has a whole table of its own: another one beside it is not asked for names.
-    pub fn is_whole(&self) -> bool {
-        self.whole
     }
 
     /// The function that has this byte of the file.
@@ -128,6 +125,15 @@ impl<R: ReadAt> Symbols<R> {
         let found = self.go.as_ref()?.lookup(&self.reader, pc)?;
         let start = FileOffset(offset.0.checked_sub(pc.0.checked_sub(found.start.0)?)?);
         Some(Symbol { name: found.name, start, file: found.file, line: found.line })
+    }
+
+    /// What Go's compiler put in line at a byte of the file, the innermost first, and the function that has it; nothing where
+    /// nothing was.
+    pub fn go_calls(&self, offset: FileOffset) -> Vec<Call> {
+        let calls = self.go.as_ref().zip(self.go_inlines.as_ref()).zip(self.svma(offset));
+        let calls = calls.map(|((go, inlines), pc)| go.calls(&self.reader, inlines, pc)).unwrap_or_default();
+        let call = |call: elf::GoCall| Call { function: call.name, file: call.file, line: call.line };
+        if calls.len() > 1 { calls.into_iter().map(call).collect() } else { Vec::new() }
     }
 
     /// The file, and the one beside it that has its names.
@@ -161,9 +167,10 @@ impl<R: ReadAt> Symbols<R> {
     }
 }
 
-/// The whole table of a file of names, if it is the one of this build.
-fn stripped_names<R: ReadAt>(file: R, id: &BuildId) -> Option<(Elf<R>, SymbolTable)> {
+/// The whole table of a file of names, if it is not one of another build.
+fn stripped_names<R: ReadAt>(file: R, id: Option<BuildId>) -> Option<(Elf<R>, SymbolTable)> {
     let (elf, _) = Elf::parse(file).ok()?;
     let source = elf.function_table().0.filter(|source| source.complete)?;
-    (elf.build_id().as_ref() == Some(id)).then_some((elf, source))
+    let same = elf.build_id().is_none_or(|its| id.is_none_or(|id| its == id));
+    same.then_some((elf, source))
 }

@@ -15,7 +15,7 @@ pub(crate) const UNITS: u64 = 2;
 /// The unit of DWARF that begins at an offset is this plus the offset; an empty one cannot be read.
 pub(crate) const UNIT: u64 = 1 << 62;
 
-const WHOLE: u32 = 1;
+const NAMES_BESIDE: u32 = 1;
 const GO: u32 = 2;
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -23,7 +23,6 @@ const GO: u32 = 2;
 struct Fixed {
     flags: U32,
     code: U32,
-    beside: U64,
 }
 
 /// A range of the file that holds code.
@@ -56,24 +55,19 @@ impl Code {
 
 /// The head of what is kept.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub(crate) struct Head {
     fixed: Fixed,
     code: Box<[Code]>,
 }
 
 impl Head {
-    /// True when the file has a whole table of names of its own.
-    pub fn whole(&self) -> bool {
-        self.fixed.flags.get() & WHOLE != 0
+    /// True when the names are in the file beside it.
+    pub(crate) fn names_beside(&self) -> bool {
+        self.fixed.flags.get() & NAMES_BESIDE != 0
     }
 
     pub(crate) fn go(&self) -> bool {
         self.fixed.flags.get() & GO != 0
-    }
-
-    /// The identity of the file beside it with what was stripped; 0 if there was none.
-    pub fn beside(&self) -> u64 {
-        self.fixed.beside.get()
     }
 
     pub(crate) fn code(&self) -> Box<[Code]> {
@@ -82,9 +76,9 @@ impl Head {
 }
 
 /// Writes a head.
-pub(crate) fn head(whole: bool, go: bool, beside: u64, code: &[Code]) -> Bytes {
-    let flags = if whole { WHOLE } else { 0 } | if go { GO } else { 0 };
-    let fixed = Fixed { flags: flags.into(), code: (code.len() as u32).into(), beside: beside.into() };
+pub(crate) fn head(names_beside: bool, go: bool, code: &[Code]) -> Bytes {
+    let flags = if names_beside { NAMES_BESIDE } else { 0 } | if go { GO } else { 0 };
+    let fixed = Fixed { flags: flags.into(), code: (code.len() as u32).into() };
     let mut bytes = fixed.as_bytes().to_vec();
     bytes.extend_from_slice(code.as_bytes());
     bytes.into()
@@ -101,7 +95,7 @@ impl Kept {
     }
 
     /// What the parts were made of; nothing where they are of no use.
-    pub fn head(&self) -> Option<Head> {
+    pub(crate) fn head(&self) -> Option<Head> {
         let bytes = self.0.part(HEAD)?;
         let (fixed, code) = Fixed::read_from_prefix(&bytes).ok()?;
         let code = <[Code]>::ref_from_bytes(code).ok()?;

@@ -4,6 +4,7 @@
 //!  an ELF file, a vDSO's bytes ──file::Symbols──▶ lookup(place in the file) ──▶ Symbol { name, start, file, line }
 //!  text of /proc/kallsyms ──kernel::Builder──▶ lookup(address) ──▶ KernelSymbol { name, module, start }
 //!  /tmp/perf-PID.map ──perf_map::PerfMap──▶ lookup(address) ──▶ PerfSymbol { name, start }
+//!  its `.gnu_debugdata` ──mini::unpack──▶ a file of names, for `Symbols` beside it
 //!  DWARF of an ELF file ──Sources──▶ lookup(address) ──▶ [Call { function, file, line }], the innermost first
 //!                                                    name ──demangle──▶ name as people write it
 //! ```
@@ -28,6 +29,8 @@ pub mod file;
 mod kept;
 mod table;
 
+pub mod mini;
+
 pub mod kernel;
 pub mod perf_map;
 
@@ -36,7 +39,7 @@ mod source;
 
 pub use demangle::{Mode, demangle};
 pub use file::{Symbol, Symbols};
-pub use kept::{Head, Kept};
+pub use kept::Kept;
 pub use kernel::{KernelSymbol, KernelSymbols};
 pub use perf_map::{PerfMap, PerfSymbol};
 pub use source::{Call, Known, Sources};

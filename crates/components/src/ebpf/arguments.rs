@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine::cache::{CacheSizes, SymbolCache};
+use engine::cache::CacheSizes;
+use engine::symbol_cache::SymbolWish;
 use engine::{Demangle, Settings};
 use lang::decode::{FromBlock, FromText};
 
@@ -292,8 +293,9 @@ impl Arguments {
                 self.same_file_cache_size,
                 self.container_id_cache_size,
             ]),
-            symbol_cache: SymbolCache {
-                path: self.symb_cache_path.as_ref().map(PathBuf::from),
+            symbol_cache: SymbolWish {
+                // A folder of our own in it: what else is there is not ours.
+                folder: self.symb_cache_path.as_ref().map(|path| PathBuf::from(path).join("pyrope")),
                 files: self.symb_cache_size,
             },
         }
@@ -307,8 +309,6 @@ impl Arguments {
     /// Which of the given arguments change nothing.
     pub fn without_effect(&self) -> Vec<&'static str> {
         let given = [
-            ("build_id_cache_size", self.build_id_cache_size != 64),
-            ("same_file_cache_size", self.same_file_cache_size != 8),
             // There is no unwinder to switch on.
             ("python_enabled", self.python_enabled == Some(true)),
             ("perl_enabled", self.perl_enabled == Some(true)),
@@ -323,8 +323,6 @@ impl Arguments {
             ("load_probe", self.load_probe == Some(true)),
             ("probe_links", self.probe_links.as_ref().is_some_and(|links| !links.is_empty())),
             ("u_probe_links", self.u_probe_links.as_ref().is_some_and(|links| !links.is_empty())),
-            ("symb_cache_path", self.symb_cache_path.is_some()),
-            ("symb_cache_size", self.symb_cache_size != 2048),
             ("reporter_unsymbolized_stubs", self.reporter_unsymbolized_stubs == Some(true)),
             ("cache_rounds", self.cache_rounds.is_some()),
             ("go_table_fallback", self.go_table_fallback.is_some()),

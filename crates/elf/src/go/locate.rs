@@ -8,7 +8,7 @@ use crate::read::{ReadAt, WINDOW, Window, array};
 use super::table::{HEADER_SIZE, Header};
 
 /// Since Go 1.26 the linker puts `runtime.firstmoduledata` here.
-const MODULE_SECTION: &str = ".go.module";
+pub(super) const MODULE_SECTION: &str = ".go.module";
 
 /// The first word of the module data points to the table, the 22nd is where Go's text begins. Go 1.26, `runtime/symtab.go`.
 const MODULE_TEXT_WORD: u64 = 22;

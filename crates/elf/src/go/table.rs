@@ -200,22 +200,27 @@ impl Pclntab {
 
     /// The function at a pc, read from the file: some ten small reads. `reader` is that of the file it was found in.
     pub fn lookup(&self, reader: &impl ReadAt, pc: Svma) -> Option<GoFunction> {
-        if pc < self.range.0 || pc >= self.range.1 {
-            return None;
-        }
-        let (start, end, offset) = self.search(reader, pc)?;
-        let at = self.record_at(offset)?;
-        let bytes = array::<RECORD_BYTES>(reader, self.at(at)?)?;
-        let record = FunctionRecord::parse(self, at, &bytes)?;
+        let (record, start, end) = self.record(reader, pc)?;
         let name = self.string(reader, self.header.names, record.name)?;
         let distance = pc.0.checked_sub(start.0)?;
-        let inlined = self.is_inlined(reader, &record, distance);
+        let inlined = self.inlined_call(reader, &record, distance).is_some();
         // The first byte is always the function's own.
         let of = if inlined { 0 } else { distance };
         let file = self.value(reader, record.files, of).and_then(|number| self.file(reader, &record, number));
         let line = if inlined { None } else { self.value(reader, record.lines, distance) };
         let line = line.and_then(|line| u32::try_from(line).ok()).filter(|&line| line > 0);
         Some(GoFunction { name, start, end, file, line, inlined })
+    }
+
+    /// The record of the function at a pc, where the function begins and where the next.
+    pub(super) fn record(&self, reader: &impl ReadAt, pc: Svma) -> Option<(FunctionRecord, Svma, Svma)> {
+        if pc < self.range.0 || pc >= self.range.1 {
+            return None;
+        }
+        let (start, end, offset) = self.search(reader, pc)?;
+        let at = self.record_at(offset)?;
+        let bytes = array::<RECORD_BYTES>(reader, self.at(at)?)?;
+        Some((FunctionRecord::parse(self, at, &bytes)?, start, end))
     }
 
     /// The pc of one record of the search table.
@@ -303,17 +308,35 @@ impl Pclntab {
         Some((self.absolute(start), self.absolute(next), *records.get(2 * index + 1)?))
     }
 
-    fn is_inlined(&self, reader: &impl ReadAt, record: &FunctionRecord, distance: u64) -> bool {
+    /// The number of the inlined call that is innermost at a place of a function.
+    pub(super) fn inlined_call(&self, reader: &impl ReadAt, record: &FunctionRecord, distance: u64) -> Option<i32> {
         if self.header.version < Version::Go1_16 || record.pc_data_count <= PCDATA_INLINE_TREE {
-            return false;
+            return None;
         }
         let table = record.pc_data_at.checked_add(4 * u64::from(PCDATA_INLINE_TREE));
         let table = table.and_then(|at| array::<4>(reader, at)).map(|bytes| u32_at(&bytes, 0));
-        table.and_then(|table| self.value(reader, table, distance)).is_some_and(|index| index >= 0)
+        table.and_then(|table| self.value(reader, table, distance)).filter(|&index| index >= 0)
+    }
+
+    /// True when a name begins at an offset of the names: there is one, and before it ends another.
+    pub(super) fn begins_name(&self, reader: &impl ReadAt, name: u32) -> bool {
+        let before = name.checked_sub(1).and_then(|before| self.at(self.header.names)?.checked_add(before.into()));
+        let ends = before.and_then(|at| array::<1>(reader, at)).is_some_and(|byte| byte == [0]);
+        ends && self.name_at(reader, name).is_some()
+    }
+
+    /// Where the names are, in the table.
+    pub(super) fn names_at(&self) -> u64 {
+        self.header.names
+    }
+
+    /// The bytes of an address.
+    pub(super) fn pointer_size(&self) -> u8 {
+        self.header.pointer_size
     }
 
     /// The value at a pc from the table at `table`; 0 means that there is none.
-    fn value(&self, reader: &impl ReadAt, table: u32, distance: u64) -> Option<i32> {
+    pub(super) fn value(&self, reader: &impl ReadAt, table: u32, distance: u64) -> Option<i32> {
         if table == 0 {
             return None;
         }
@@ -339,7 +362,7 @@ impl Pclntab {
         }
     }
 
-    fn file(&self, reader: &impl ReadAt, record: &FunctionRecord, number: i32) -> Option<String> {
+    pub(super) fn file(&self, reader: &impl ReadAt, record: &FunctionRecord, number: i32) -> Option<String> {
         let number = u64::try_from(number).ok()?;
         let entry = |list: u64, index: u64| {
             let at = self.at(list)?.checked_add(index.checked_mul(4)?)?;
@@ -359,7 +382,7 @@ impl Pclntab {
         (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
     }
 
-    fn at(&self, part: u64) -> Option<u64> {
+    pub(super) fn at(&self, part: u64) -> Option<u64> {
         self.place.start.checked_add(part)
     }
 }
@@ -373,10 +396,11 @@ pub(super) struct FunctionRecord {
     /// How many bytes are on the stack.
     pub(super) stack: u32,
     pub(super) files: u32,
-    lines: u32,
+    pub(super) lines: u32,
     pub(super) unit: u32,
-    pc_data_count: u32,
-    pc_data_at: u64,
+    pub(super) pc_data_count: u32,
+    pub(super) pc_data_at: u64,
+    pub(super) func_data_count: u8,
     /// Since Go 1.17; before, no bits are set. Bit 0: has no caller; 1: moves the stack pointer elsewhere; 2, since 1.18:
     /// assembly.
     pub(super) flags: u8,
@@ -405,6 +429,7 @@ impl FunctionRecord {
             pc_data_count: field(7),
             unit: if fixed > 7 { field(8) } else { 0 },
             pc_data_at: table.at(at)?.checked_add(flags as u64 + 4)?,
+            func_data_count: bytes[flags + 3],
             flags: if fixed > 7 { bytes[flags + 1] } else { 0 },
         })
     }

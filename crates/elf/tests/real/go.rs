@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pyrope_elf::go::Version;
-use pyrope_elf::{BuildId, Elf, FileOffset, Pclntab, ReadAt, Svma};
+use pyrope_elf::{BuildId, Elf, FileOffset, GoInlines, Pclntab, ReadAt, Svma};
 
 use crate::built::{Folder, bytes, run};
 
@@ -90,6 +90,7 @@ fn table<R: ReadAt>(elf: &Elf<R>) -> Pclntab {
 #[track_caller]
 fn check(program: &Path, elf: &Elf<impl ReadAt>) {
     let table = table(elf);
+    let inlines = GoInlines::find(elf, &table).unwrap();
     let probes = probes(program);
     assert!(probes.len() > 1000, "{} probes", probes.len());
     let mut inlined = 0;
@@ -98,6 +99,18 @@ fn check(program: &Path, elf: &Elf<impl ReadAt>) {
         let found = table.lookup(elf.reader(), pc).unwrap_or_else(|| panic!("no function at {pc}"));
         assert_eq!(elf.file_offset(found.start), Some(probe.entry), "{} {pc}", probe.name);
         assert!(found.start <= pc && pc < found.end);
+        let calls = table.calls(elf.reader(), &inlines, pc);
+        let innermost = calls.first().unwrap();
+        if !probe.name.is_empty() {
+            let expect = (&*probe.name, &*probe.file, probe.line);
+            let file = if innermost.file.is_empty() { "?" } else { &innermost.file };
+            assert_eq!((&*without_type_arguments(&innermost.name), file, innermost.line), expect, "{pc}");
+        }
+        assert_eq!(
+            (calls.last().unwrap().name.as_str(), calls.len() > 1),
+            (found.name.as_str(), found.inlined),
+            "{pc}"
+        );
         if found.inlined {
             inlined += 1;
             assert_eq!(found.line, None);
@@ -148,6 +161,95 @@ fn a_position_independent_build() {
 fn a_build_by_the_c_linker() {
     check_build(&["-ldflags=-linkmode=external"]);
     check_build(&["-buildmode=pie", "-ldflags=-s -w -linkmode=external"]);
+}
+
+/// Prints a stack that it has: for each function the offset in the file of the place that it goes on at, then all that is put in
+/// line there, as the runtime tells it.
+const STACK: &str = r#"package main
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"runtime"
+	"strings"
+)
+
+type tree struct{ depth int }
+
+//go:noinline
+func capture(depth int) int {
+	pcs := make([]uintptr, 64)
+	pcs = pcs[:runtime.Callers(1, pcs)]
+	self := reflect.ValueOf(main).Pointer()
+	maps, _ := os.ReadFile("/proc/self/maps")
+	var base uintptr
+	for _, line := range strings.Split(string(maps), "\n") {
+		var start, end, offset uintptr
+		var perms string
+		if n, _ := fmt.Sscanf(line, "%x-%x %s %x", &start, &end, &perms, &offset); n == 4 && self >= start && self < end {
+			base = start - offset
+		}
+	}
+	frames := runtime.CallersFrames(pcs)
+	var entry uintptr
+	for {
+		frame, more := frames.Next()
+		if frame.Entry != entry {
+			fmt.Println("at", frame.PC-base)
+		}
+		entry = frame.Entry
+		fmt.Println(frame.Line, frame.File, frame.Function)
+		if !more {
+			return depth
+		}
+	}
+}
+
+func (t tree) leaf(x int) int { return capture(x) + t.depth }
+
+func (t tree) middle(x int) int { return t.leaf(x) * 2 }
+
+func generic[T int | uint](t tree, x T) T { return T(t.middle(int(x))) + x }
+
+//go:noinline
+func (t tree) outer(x int) int {
+	f := func(y int) int { return generic(t, y) }
+	return f(x) + 1
+}
+
+func main() {
+	if (tree{1}).outer(2) == 0 {
+		panic(1)
+	}
+}
+"#;
+
+#[test]
+fn a_stack_has_the_calls_that_the_runtime_tells() {
+    for arguments in
+        [&[][..], &["-ldflags=-s -w"], &["-buildmode=pie"], &["-buildmode=pie", "-ldflags=-s -w"], &["-gcflags=-l=4"]]
+    {
+        let folder = Folder::new();
+        let program = folder.go(STACK, arguments, &[], "program");
+        let (elf, _) = Elf::parse(File::open(&program).unwrap()).unwrap();
+        let table = table(&elf);
+        let inlines = GoInlines::find(&elf, &table).unwrap();
+        let text = run(&mut Command::new(&program));
+        let mut deepest = 0;
+        for group in text.split("at ").skip(1) {
+            let (at, expect) = group.split_once('\n').unwrap();
+            let pc = elf.svma(FileOffset(at.parse().unwrap())).unwrap();
+            let calls = table.calls(elf.reader(), &inlines, pc);
+            let ours: Vec<String> = calls
+                .iter()
+                .map(|call| format!("{} {} {}", call.line, call.file, without_type_arguments(&call.name)))
+                .collect();
+            assert_eq!(ours, expect.trim_end().lines().collect::<Vec<_>>(), "{arguments:?} {pc}");
+            deepest = deepest.max(ours.len());
+        }
+        assert!(deepest >= 5, "{arguments:?}: {text}");
+    }
 }
 
 /// Changes the name of a section where the file has it, so that nobody finds the section. False if there is none.
@@ -253,8 +355,10 @@ fn a_damaged_table_does_no_harm() {
             let saved = std::mem::replace(&mut image[at], value);
             let (elf, _) = Elf::parse(&*image).unwrap();
             if let (Some(table), _) = Pclntab::find(&elf) {
+                let inlines = GoInlines::find(&elf, &table);
                 for pc in pcs {
                     let _ = table.lookup(elf.reader(), Svma(pc));
+                    let _ = inlines.as_ref().map(|inlines| table.calls(elf.reader(), inlines, Svma(pc)));
                 }
             }
             image[at] = saved;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::beside::Beside;
 use crate::files::{FileCounts, Opening};
 use crate::opener::{CodeSegment, OpenedFile};
 
@@ -16,6 +17,7 @@ pub(crate) struct SeenFile {
     pub(crate) build_id: Arc<str>,
     pub(crate) handle: Option<Arc<File>>,
     pub(crate) segments: Vec<CodeSegment>,
+    pub(crate) beside: Beside,
 }
 
 /// Files by number. One that is still being opened is not there.
@@ -43,12 +45,18 @@ impl Files {
             build_id: opened.build_id,
             handle: opened.handle,
             segments: opened.segments,
+            beside: opened.beside,
         };
         self.seen.insert(number, file);
         self.open += usize::from(reached);
         self.counts.set_open(self.open);
         self.counts.count(if reached { Opening::Opened } else { Opening::Unreached });
         self.early.remove(&number)
+    }
+
+    /// Takes what was found for a file later. False where the file is not there.
+    pub(crate) fn set_beside(&mut self, number: u64, beside: Beside) -> bool {
+        self.seen.get_mut(&number).map(|file| file.beside = beside).is_some()
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<&SeenFile> {

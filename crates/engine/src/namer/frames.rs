@@ -8,6 +8,7 @@ use inspect::ProcessKey;
 use profile::{Function, FunctionId, Line, LocationId, Mapping, MappingId, ProfileBuilder};
 use symbolize::Mode;
 
+use crate::beside::Beside;
 use crate::cache::CacheLimits;
 use crate::frame::{Frame, SpaceKind};
 use crate::symbol_cache::{SymbolCache, SymbolCounts};
@@ -105,6 +106,21 @@ impl Frames {
     pub(crate) fn close(&mut self, file: u64) {
         self.files.close(file);
         self.names.close(file);
+    }
+
+    /// Takes debug files that were found for a file, and sees to it that its frames are named again.
+    pub(crate) fn set_beside(&mut self, file: u64, beside: Beside, frames: &[Frame]) {
+        if !self.files.set_beside(file, beside) {
+            return;
+        }
+        self.names.close(file);
+        self.starts.retain(|(number, _), _| *number != file);
+        let named = frames.iter().take(self.known.len()).enumerate();
+        let of_file =
+            named.filter(|(_, frame)| matches!(frame.space.kind(), SpaceKind::File(number) if number == file));
+        self.pending.extend(of_file.map(|(id, _)| id as u32));
+        self.pending.sort_unstable();
+        self.pending.dedup();
     }
 
     /// Names the frames that are new, and those of which more may be known since.

@@ -1,6 +1,5 @@
 //! Where names come from: symbols of files and the vDSO, kallsyms, perf maps.
 
-mod debug;
 mod jit;
 mod kernel;
 mod tables;
@@ -104,11 +103,15 @@ impl Names {
         let offset = FileOffset(offset);
         let opened = self.tables.open(number, file);
         let symbol = opened.symbol(offset);
+        let calls = opened.go_calls(offset);
+        if !calls.is_empty() {
+            return with_calls(symbol, calls);
+        }
         if symbol.as_ref().is_some_and(|symbol| symbol.line.is_some()) {
             return found(symbol?);
         }
         let begun = Instant::now();
-        let known = opened.calls(offset, may_read);
+        let known = opened.calls(offset, &file.beside, may_read);
         self.reading += begun.elapsed();
         match known {
             None => found(symbol?),

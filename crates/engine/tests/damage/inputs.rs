@@ -96,6 +96,11 @@ pub(crate) fn all() -> Vec<Input> {
         "objcopy --strip-all cpp cpp.stripped",
         "objcopy --compress-debug-sections=zlib c5 zlib",
         "objcopy --compress-debug-sections=zstd c5 zstd",
+        "strip -o packed c5",
+        "objcopy --only-keep-debug c5 names",
+        "strip --strip-debug names",
+        "xz names",
+        "objcopy --add-section .gnu_debugdata=names.xz packed",
         "go build -o go main.go",
     ] {
         run(line);
@@ -108,6 +113,7 @@ pub(crate) fn all() -> Vec<Input> {
         program("C++", &at("cpp"), None),
         program("C++ in two files", &at("split"), Some(&at("split.dwo"))),
         program("C++ stripped", &at("cpp.stripped"), Some(&at("cpp.debug"))),
+        program("names packed by xz", &at("packed"), None),
         program("zlib", &at("zlib"), None),
         program("zstd", &at("zstd"), None),
         program("Go", &at("go"), None),

@@ -5,7 +5,7 @@ use std::io;
 
 use dwarf::Files;
 use elf::debug_link::AlternateLink;
-use elf::{Elf, FileOffset, Pclntab, Svma};
+use elf::{Elf, FileOffset, GoInlines, Pclntab, Svma};
 use inspect::maps::Maps;
 use symbolize::{PerfMap, Sources, Symbols, demangle, kernel};
 use unwind::span::Line;
@@ -17,8 +17,13 @@ use crate::image::Image;
 pub(crate) type Reader = fn(&Image<'_>, Option<&Image<'_>>, &[u64]);
 
 /// Of programs and libraries.
-pub(crate) const OF_PROGRAMS: &[(&str, Reader)] =
-    &[("elf", read_elf), ("unwind", read_rows), ("symbols", read_symbols), ("sources", read_sources)];
+pub(crate) const OF_PROGRAMS: &[(&str, Reader)] = &[
+    ("elf", read_elf),
+    ("unwind", read_rows),
+    ("symbols", read_symbols),
+    ("mini", read_mini),
+    ("sources", read_sources),
+];
 /// Of perf maps.
 pub(crate) const OF_PERF_MAPS: &[(&str, Reader)] = &[("perf map", read_perf_map)];
 /// Of the kernel's list of symbols.
@@ -39,7 +44,9 @@ fn read_elf(file: &Image<'_>, _: Option<&Image<'_>>, addresses: &[u64]) {
         let _ = last.map(|name| table.name(elf.reader(), name));
     }
     if let Some(go) = Pclntab::find(&elf).0 {
+        let inlines = GoInlines::find(&elf, &go);
         for &address in addresses {
+            let _ = inlines.as_ref().map(|inlines| go.calls(elf.reader(), inlines, Svma(address)));
             let _ = go.lookup(elf.reader(), Svma(address));
         }
     }
@@ -63,11 +70,20 @@ fn read_rows(file: &Image<'_>, _: Option<&Image<'_>>, _: &[u64]) {
 }
 
 fn read_symbols(file: &Image<'_>, beside: Option<&Image<'_>>, addresses: &[u64]) {
-    let Ok((symbols, _)) = Symbols::open_with(file.clone(), |_| beside.cloned()) else { return };
+    let Ok((symbols, _)) = Symbols::open_with(file.clone(), beside.cloned()) else { return };
     for &address in addresses {
         let offset = FileOffset(address & 0xff_ffff);
         let (symbol, _) = (symbols.lookup(offset), symbols.start(offset));
         let _ = symbol.map(|symbol| demangle(&symbol.name, symbolize::Mode::Full).len());
+    }
+}
+
+fn read_mini(file: &Image<'_>, _: Option<&Image<'_>>, addresses: &[u64]) {
+    let Ok((elf, _)) = Elf::parse(file.clone()) else { return };
+    let Ok(Some(names)) = symbolize::mini::unpack(&elf, tempfile::tempfile) else { return };
+    let Ok((symbols, _)) = Symbols::open(names) else { return };
+    for &address in addresses {
+        let _ = symbols.lookup(FileOffset(address & 0xff_ffff));
     }
 }
 

@@ -12,6 +12,8 @@ use pyrope_symbolize::demangle::{Mode, demangle};
 use pyrope_symbolize::{Symbol, Symbols};
 use tempfile::TempDir;
 
+mod mini;
+
 /// A program that the test builds in a folder of its own.
 struct Built {
     folder: TempDir,
@@ -114,8 +116,8 @@ fn names_that_were_stripped_into_a_file_beside_are_found_there() {
     run(Command::new("objcopy").arg("--only-keep-debug").arg(&built.program).arg(&debug));
     run(Command::new("strip").arg(&built.program));
     let names = |beside: Option<&Path>| {
-        let find = |_: &elf::BuildId| beside.map(|path| File::open(path).unwrap());
-        let (symbols, _) = Symbols::open_with(File::open(&built.program).unwrap(), find).unwrap();
+        let beside = beside.map(|path| File::open(path).unwrap());
+        let (symbols, _) = Symbols::open_with(File::open(&built.program).unwrap(), beside).unwrap();
         built.places().into_iter().map(|place| name(&symbols, place)).collect::<Vec<_>>()
     };
     let both = [Some("quiet".to_owned()), Some("main".to_owned())];

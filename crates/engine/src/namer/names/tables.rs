@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use cache::{Bytes, Cache as Disk, Limits};
 use elf::{FileOffset, Svma};
-use symbolize::{Kept, Known, Sources, Symbol, Symbols};
+use symbolize::{Call, Kept, Known, Sources, Symbol, Symbols};
 
 use super::super::files::SeenFile;
-use super::debug::{self, Beside};
+use crate::beside::Beside;
 use crate::cache::{Cache, CacheLimits, Lru};
 use crate::symbol_cache::{SymbolCache, SymbolCounts};
 
@@ -31,8 +31,6 @@ pub(super) struct Opened {
     kept: Option<Kept>,
     /// The file in the cache; nothing for one that is not kept.
     key: Option<String>,
-    /// The identity of the file beside it.
-    beside: u64,
     /// When it was last kept; nothing for one that was not yet.
     kept_at: Option<Instant>,
 }
@@ -157,27 +155,21 @@ fn error_chain(error: &dyn std::error::Error) -> String {
 
 impl Opened {
     fn new(file: &SeenFile, disk: Option<&Disk>) -> Self {
-        let nothing = Self { symbols: None, sources: None, kept: None, key: None, beside: 0, kept_at: None };
+        let nothing = Self { symbols: None, sources: None, kept: None, key: None, kept_at: None };
         let Some(handle) = &file.handle else { return nothing };
         // Small differences between files of one build id, as when one was stripped, must not be mixed up.
-        let key = disk.and_then(|_| key(handle, &file.build_id).ok());
+        let key = disk.and_then(|_| key(handle, &file.build_id, &file.beside).ok());
         if let Some(opened) = disk.zip(key.as_ref()).and_then(|(disk, key)| Self::restore(file, handle, disk, key)) {
             return opened;
         }
         let mut opened = Self { key, ..nothing };
-        let mut beside = None;
-        let names = Symbols::open_with(Arc::clone(handle), |id| {
-            beside = debug::file(&id.to_string());
-            beside.clone()
-        });
-        opened.beside = beside.as_deref().map_or(0, identity);
-        match names {
+        match Symbols::open_with(Arc::clone(handle), file.beside.debug.clone()) {
             Ok((symbols, problems)) => {
                 for problem in problems {
                     tracing::debug!(file = &*file.name, %problem, "symbols are incomplete");
                 }
                 let (code, beside) = symbols.readers();
-                opened.sources = Sources::open(code, beside, &Beside);
+                opened.sources = Sources::open(code, beside, &file.beside);
                 opened.symbols = Some(symbols);
             }
             Err(error) => tracing::debug!(file = &*file.name, %error, "no symbols"),
@@ -188,18 +180,12 @@ impl Opened {
     /// From what is kept, if that is still all there is.
     fn restore(file: &SeenFile, handle: &Arc<File>, disk: &Disk, key: &str) -> Option<Self> {
         let kept = Kept::new(disk.get(key)?);
-        let head = kept.head()?;
-        let beside = if head.whole() { None } else { debug::file(&file.build_id) };
-        if head.beside() != beside.as_deref().map_or(0, identity) {
-            return None;
-        }
-        let symbols = Symbols::restore(Arc::clone(handle), beside, &kept)?;
+        let symbols = Symbols::restore(Arc::clone(handle), file.beside.debug.clone(), &kept)?;
         let (code, beside) = symbols.readers();
         let sources = Sources::restore(code, beside, &kept);
         Some(Self {
             sources,
             symbols: Some(symbols),
-            beside: head.beside(),
             kept: Some(kept),
             key: Some(key.to_owned()),
             kept_at: Some(Instant::now()),
@@ -216,10 +202,15 @@ impl Opened {
         if self.sources.is_some() { None } else { self.symbols.as_ref()?.start(offset) }
     }
 
+    /// What Go's compiler put in line at a place, as [`Symbols::go_calls`] says.
+    pub(super) fn go_calls(&self, offset: FileOffset) -> Vec<Call> {
+        self.symbols.as_ref().map(|symbols| symbols.go_calls(offset)).unwrap_or_default()
+    }
+
     /// What the debug information says; nothing where there is none.
-    pub(super) fn calls(&mut self, offset: FileOffset, may_read: bool) -> Option<Known> {
+    pub(super) fn calls(&mut self, offset: FileOffset, beside: &Beside, may_read: bool) -> Option<Known> {
         let address: Svma = self.symbols.as_ref()?.svma(offset)?;
-        Some(self.sources.as_mut()?.lookup(address, &Beside, self.kept.as_ref(), may_read))
+        Some(self.sources.as_mut()?.lookup(address, beside, self.kept.as_ref(), may_read))
     }
 
     /// True when not all of it is kept, also of a file without names: that too is worth knowing the next time.
@@ -229,7 +220,7 @@ impl Opened {
 
     fn parts(&self) -> Vec<(u64, Bytes)> {
         let mut parts = self.kept.as_ref().map(Kept::parts).unwrap_or_default();
-        let symbols = self.symbols.as_ref().map(|symbols| symbols.keep(self.beside));
+        let symbols = self.symbols.as_ref().map(|symbols| symbols.keep());
         let sources = self.sources.as_ref().map(Sources::keep);
         parts.extend(symbols.into_iter().chain(sources).flatten());
         // Of two with one number the later is the newer.
@@ -258,36 +249,38 @@ impl Opened {
 }
 
 /// Under which name a file's tables are kept.
-fn key(file: &File, build_id: &str) -> io::Result<String> {
+fn key(file: &File, build_id: &str, beside: &Beside) -> io::Result<String> {
     let metadata = file.metadata()?;
-    let size = metadata.size();
-    let (mut head, mut tail) = ([0; ENDS], [0; ENDS]);
-    let count = file.read_at(&mut head, 0)?;
-    let last = file.read_at(&mut tail, size.saturating_sub(ENDS as u64))?;
-    let ends = cache::digest(&head[..count]).rotate_left(1) ^ cache::digest(&tail[..last]);
-    let plain =
-        !build_id.is_empty() && build_id.len() <= 64 && build_id.bytes().all(|letter| letter.is_ascii_alphanumeric());
-    Ok(if plain {
-        format!("{build_id}-{size:x}-{ends:016x}")
-    } else if build_id.is_empty() {
-        format!(
-            "{:x}-{:x}-{:x}-{:x}-{size:x}-{ends:016x}",
-            metadata.dev(),
-            metadata.ino(),
-            metadata.ctime(),
-            metadata.ctime_nsec()
-        )
+    let plain = |letter: u8| letter.is_ascii_alphanumeric();
+    let whose = if build_id.is_empty() {
+        let numbers = [metadata.dev(), metadata.ino(), metadata.ctime() as u64, metadata.ctime_nsec() as u64];
+        numbers.map(|number| format!("{number:x}")).join("-")
+    } else if build_id.len() <= 64 && build_id.bytes().all(plain) {
+        build_id.to_owned()
     } else {
-        format!("{:016x}-{size:x}-{ends:016x}", cache::digest(build_id.as_bytes()))
-    })
+        format!("{:016x}", cache::digest(build_id.as_bytes()))
+    };
+    let key = format!("{whose}-{:x}-{:016x}", metadata.size(), ends(file)?);
+    let others = [&beside.debug, &beside.alternate, &beside.package].map(|file| file.as_deref().map(ends));
+    if others.iter().all(Option::is_none) {
+        return Ok(key);
+    }
+    let mut numbers = [0_u64; 3];
+    for (number, other) in numbers.iter_mut().zip(others) {
+        *number = other.transpose()?.unwrap_or(0);
+    }
+    Ok(format!("{key}-{:016x}", cache::digest(numbers.map(u64::to_le_bytes).as_flattened())))
 }
 
-/// By what a file is known again; not 0.
-fn identity(file: &File) -> u64 {
-    let Ok(metadata) = file.metadata() else { return 1 };
-    let numbers =
-        [metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime() as u64, metadata.mtime_nsec() as u64];
-    cache::digest(numbers.map(u64::to_le_bytes).as_flattened()).max(1)
+/// A digest of a file's size and of both of its ends.
+fn ends(file: &File) -> io::Result<u64> {
+    let size = file.metadata()?.size();
+    let mut bytes = vec![0; ENDS * 2];
+    let head = file.read_at(&mut bytes[..ENDS], 0)?;
+    let tail = file.read_at(&mut bytes[head..head + ENDS], size.saturating_sub(ENDS as u64))?;
+    bytes.truncate(head + tail);
+    bytes.extend_from_slice(&size.to_le_bytes());
+    Ok(cache::digest(&bytes))
 }
 
 #[cfg(test)]
@@ -350,6 +343,7 @@ mod tests {
             build_id: build_id.into(),
             handle: Some(Arc::new(file)),
             segments: Vec::new(),
+            beside: Beside::default(),
         }
     }
 
@@ -364,7 +358,7 @@ mod tests {
         let mut known = Vec::new();
         for offset in text(file).map(FileOffset) {
             let opened = tables.open(0, file);
-            known.push((opened.symbol(offset), opened.calls(offset, true)));
+            known.push((opened.symbol(offset), opened.calls(offset, &file.beside, true)));
         }
         known
     }
@@ -394,12 +388,16 @@ mod tests {
         let file = seen(&place.program("program", &["-g", "-O2"]));
         let (mut tables, _) = place.tables();
         let offset = FileOffset(text(&file).start);
-        assert!(matches!(tables.open(0, &file).calls(offset, false), Some(Known::Unread | Known::Calls(_))));
+        assert!(matches!(
+            tables.open(0, &file).calls(offset, &file.beside, false),
+            Some(Known::Unread | Known::Calls(_))
+        ));
         tables.keep_new();
         let expect = all(&mut tables, &file);
         tables.keep_all();
         let (mut tables, _) = place.tables();
-        let known: Vec<_> = text(&file).map(|at| tables.open(0, &file).calls(FileOffset(at), false)).collect();
+        let known: Vec<_> =
+            text(&file).map(|at| tables.open(0, &file).calls(FileOffset(at), &file.beside, false)).collect();
         assert_eq!(known, expect.into_iter().map(|(_, calls)| calls).collect::<Vec<_>>());
     }
 

@@ -1,0 +1,60 @@
+//! The files with debug information that belong to a program, and where they are looked for.
+//!
+//! ```text
+//!  opener, while the process lives ──search──▶ Beside: by build id, by debug link; in the process's root, then on the host
+//!                │ what takes longer
+//!                ▼
+//!  debug files thread: checksums of linked files, packed names ──▶ namer, which then names again
+//! ```
+
+pub(crate) mod search;
+pub(crate) mod seek;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use dwarf::Files;
+use elf::debug_link::AlternateLink;
+use inspect::Proc;
+
+/// What was found for a program.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// What was stripped from it.
+    pub(crate) debug: Option<Arc<File>>,
+    /// What `dwz` took out of that.
+    pub(crate) alternate: Option<Arc<File>>,
+    /// All its split units, in one file.
+    pub(crate) package: Option<Arc<File>>,
+    /// A process that has the program: compilers' paths are looked for in its root.
+    pub(crate) tgid: u32,
+}
+
+impl Files<Arc<File>> for Beside {
+    fn scratch(&self) -> io::Result<File> {
+        tempfile::tempfile()
+    }
+
+    /// The number of the unit tells whether it is the right file, so a process that took over the number does no harm.
+    fn split(&self, path: &[u8]) -> Option<Arc<File>> {
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        let mut proc = Proc::open().ok()?;
+        search::roots(self.tgid)
+            .find_map(|tgid| proc.open_root_relative(tgid, path).ok())
+            .map(|found| Arc::new(found.file))
+    }
+
+    fn package(&self) -> Option<Arc<File>> {
+        self.package.clone()
+    }
+
+    fn alternate(&self, _: &AlternateLink) -> Option<Arc<File>> {
+        self.alternate.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The thread for what takes longer: checksums and unpacking. Frames are named without it meanwhile, and again when it has
+//! found something.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+use elf::{Elf, ReadAt};
+use flate2::Crc;
+use inspect::Proc;
+use symbolize::mini;
+
+use crate::aside::{Aside, Asked};
+use crate::namer::NamerEvent;
+
+use super::Beside;
+use super::search::{Left, Search};
+
+/// What a program's look for debug files may take. A checksum is made of a gigabyte in a second or two.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// No checksum is made of a larger file.
+const LARGEST_LINKED: u64 = 4 << 30;
+/// So many threads are left to themselves; then nothing is looked for any more.
+const MOST_LOST: usize = 4;
+
+/// A program whose debug file was not found at once.
+#[derive(Debug)]
+pub(crate) struct SeekRequest {
+    pub(crate) file: u64,
+    pub(crate) code: Arc<File>,
+    pub(crate) left: Left,
+}
+
+/// Runs until the requests end.
+pub(crate) fn run(requests: &Receiver<SeekRequest>, namer: &Sender<NamerEvent>) {
+    let mut worker = None;
+    let mut lost = 0;
+    for request in requests {
+        if lost >= MOST_LOST {
+            continue;
+        }
+        let file = request.file;
+        match worker.get_or_insert_with(|| Aside::start("debug files", look_all)).ask(request, Some(PATIENCE)) {
+            Asked::Answered(Some(beside)) => {
+                if namer.send(NamerEvent::Beside(file, beside)).is_err() {
+                    return;
+                }
+            }
+            Asked::Answered(None) | Asked::Gone => {}
+            Asked::Late => {
+                tracing::warn!("a debug file does not answer; its program has the names without it");
+                worker = None;
+                lost += 1;
+            }
+        }
+    }
+}
+
+fn look_all() -> Option<impl FnMut(SeekRequest) -> Option<Beside>> {
+    let mut proc = Proc::open().ok()?;
+    Some(move |request| look(&mut proc, &request))
+}
+
+/// A linked file with the right checksum, else names that are packed into the program.
+pub(super) fn look(proc: &mut Proc, request: &SeekRequest) -> Option<Beside> {
+    let left = &request.left;
+    let right = |(_, file): &&(_, Arc<File>)| checksum(file).is_ok_and(|sum| sum == left.checksum);
+    if let Some((path, file)) = left.linked.iter().find(right) {
+        let mut search = Search { proc, tgid: left.tgid, path: &left.path };
+        return Some(search.with_debug(path, Arc::clone(file)));
+    }
+    if !left.packed {
+        return None;
+    }
+    let (elf, _) = Elf::parse(&*request.code).ok()?;
+    match mini::unpack(&elf, tempfile::tempfile) {
+        Ok(names) => Some(Beside { debug: names.map(Arc::new), tgid: left.tgid, ..Beside::default() }),
+        Err(error) => {
+            tracing::debug!(path = %left.path.display(), %error, "packed names cannot be used");
+            None
+        }
+    }
+}
+
+/// The CRC-32 of a whole file.
+fn checksum(file: &File) -> io::Result<u32> {
+    if file.size()? > LARGEST_LINKED {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let (mut sum, mut piece, mut at) = (Crc::new(), vec![0; 256 << 10], 0);
+    loop {
+        let count = ReadAt::read_at(file, at, &mut piece)?;
+        if count == 0 || at > LARGEST_LINKED {
+            return Ok(sum.sum());
+        }
+        sum.update(&piece[..count]);
+        at += count as u64;
+    }
+}
