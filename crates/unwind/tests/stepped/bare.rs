@@ -321,7 +321,6 @@ fn c(compiler: &str, arguments: &[&str]) {
 #[track_caller]
 fn stripped(compiler: &str, arguments: &[&str], sources: &[(&str, &str)]) {
     let seen = step(compiler, &[arguments, &["-s"]].concat(), sources);
-    println!("{} of {} places without a rule: {:?}", seen.unknown, seen.steps, seen.without);
     assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
     assert!(seen.right * 2 > seen.unknown, "{seen:?}");
 }
