@@ -103,6 +103,83 @@ fn rust() {
 }
 
 #[test]
+fn types_of_rust() {
+    #[track_caller]
+    fn check_type(mangled: &str, expect: &str) {
+        let expect = format!("a::b::<{expect}>");
+        check(&format!("_RINvC1a1b{mangled}E"), "a::b::<>", &expect, &expect);
+    }
+    check_type("ThE", "(u8,)");
+    check_type("ThhE", "(u8, u8)");
+    check_type("Ahj10_", "[u8; 16]");
+    check_type("Sh", "[u8]");
+    check_type("QL_h", "&mut u8");
+    check_type("PhOh", "*const u8, *mut u8");
+    check_type("L_", "'_");
+    check_type("FUKChEh", "unsafe extern \"C\" fn(u8) -> u8");
+    check_type("FG0_RL0_RL1_hEu", "for<'a, 'b> fn(&'b &'a u8)");
+    check_type("DNtC1a1tNtC1a1uEL_", "dyn a::t + a::u");
+    check_type("DINtC1a1thEp1xhEL_", "dyn a::t<u8, x = u8>");
+    check_type("Kb1_Kc61_Kc27_Kce9_Kin5_Kp", "true, 'a', '\\'', '\\u{e9}', -5, _");
+    check_type("Kjffffffffffffffffff_", "0xffffffffffffffffff");
+}
+
+#[test]
+fn paths_of_rust() {
+    check_one("_RNvXC1aNtC1a1bNtC1a1t1c", "<a::b as a::t>::c");
+    check("_RNvYhINtC1a1thE1c", "<u8 as a::t<>>::c", "<u8 as a::t<u8>>::c", "<u8 as a::t<u8>>::c");
+    check_one("_RNcNtC1a1b0", "a::b::");
+    check_one("_RNSNvC1a1b0", "a::b::{shim#0}");
+    check_one("_RNCNCNvC5crate4mains_0s0_0", "crate::main::{closure#1}::{closure#2}");
+    check_one("_RNvC1au8gdel_5qa", "a::g\u{f6}del");
+    check_one("_RNvC1a1bC1x", "a::b");
+}
+
+#[test]
+fn closures_that_alloy_does_not_read_stay() {
+    for name in ["_RNCNCNvC5crate4main00", "_RNvNCNvC1a1b01c"] {
+        check_one(name, name);
+    }
+}
+
+#[test]
+fn names_of_rust_that_are_wrong_stay() {
+    for name in ["_RINvC1a1bRL0_hE", "_RINvC1a1bKj_E", "_RINvC1a1bKb2_E", "_RNvB_1a", "_RNvC1a9b", "_RNvC1a1bX"] {
+        check_one(name, name);
+    }
+}
+
+#[test]
+fn a_short_name_of_rust_for_a_huge_one_stays_mangled() {
+    // Each tuple is a pair of the one before; the first stands at 8, behind `INvC1a1b`.
+    let doubling = |times: usize| {
+        let (mut name, mut before) = ("_RINvC1a1bThhE".to_owned(), 8);
+        for _ in 0..times {
+            let at = name.len() - 2;
+            let back = to_base_62(before);
+            name.push_str(&format!("TB{back}B{back}E"));
+            before = at;
+        }
+        name + "E"
+    };
+    assert_eq!(demangle(&doubling(1), Mode::Full), "a::b::<(u8, u8), ((u8, u8), (u8, u8))>");
+    check(&doubling(30), "a::b::<>", &doubling(30), &doubling(30));
+}
+
+fn to_base_62(number: usize) -> String {
+    const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let Some(mut rest) = number.checked_sub(1) else { return "_".to_owned() };
+    let mut digits = "_".to_owned();
+    loop {
+        digits.insert(0, char::from(DIGITS[rest % 62]));
+        rest /= 62;
+        if rest == 0 {
+            return digits;
+        }
+    }
+}
+
+#[test]
 fn names_that_are_not_mangled_stay() {
     for name in [
         "_GLOBAL__sub_I_main.cpp",
@@ -195,7 +272,17 @@ fn deep_names_do_not_overflow_the_stack() {
             let name = format!("_Z1f{}{middle}{}", open.repeat(depth), close.repeat(depth));
             let _ = demangle(&name, Mode::Full);
         }
-        let _ = demangle(&format!("_RINvC1a1b{}hE", "R".repeat(depth)), Mode::Full);
+        for (open, middle, close) in [
+            ("R", "h", ""),
+            ("FU", "h", "Eu"),
+            ("NtM", "C1a", "h1b"),
+            ("DI", "C1a", "EEL_"),
+            ("IC1a", "", "E"),
+            ("T", "", "E"),
+        ] {
+            let name = format!("_RINvC1a1b{}{middle}{}E", open.repeat(depth), close.repeat(depth));
+            let _ = demangle(&name, Mode::Full);
+        }
     }
 }
 
@@ -209,6 +296,13 @@ proptest::proptest! {
 
     #[test]
     fn no_mangled_letters_make_it_panic(name in "_Z[NSTILEKvicbjlmPRO0-9_st]{0,40}(E|v|i){0,3}") {
+        for mode in [Mode::Simplified, Mode::Templates, Mode::Full] {
+            let _ = demangle(&name, mode);
+        }
+    }
+
+    #[test]
+    fn no_letters_of_rust_make_it_panic(name in "_R(INv|Nv)C1a1b[NCMXYIBTRQPFDKGLUASupshjvct0-9_aE]{0,60}") {
         for mode in [Mode::Simplified, Mode::Templates, Mode::Full] {
             let _ = demangle(&name, mode);
         }
