@@ -13,6 +13,8 @@ pub(crate) enum SpaceKind {
     Kernel,
     /// Offsets in the vDSO.
     Vdso,
+    /// Offsets in the page that the kernel keeps for old programs' system calls.
+    Vsyscall,
     /// Offsets in the file with this number.
     File(u64),
     /// Addresses in the process with this number: code that no file holds.
@@ -25,9 +27,10 @@ impl Space {
     pub(crate) const KERNEL: Self = Self(0);
     pub(crate) const VDSO: Self = Self(1);
     pub(crate) const LEFT_OUT: Self = Self(2);
+    pub(crate) const VSYSCALL: Self = Self(3);
 
     pub(crate) fn file(number: u64) -> Self {
-        Self(number + 3)
+        Self(number + 4)
     }
 
     pub(crate) fn process(number: u32) -> Self {
@@ -39,8 +42,9 @@ impl Space {
             0 => SpaceKind::Kernel,
             1 => SpaceKind::Vdso,
             2 => SpaceKind::LeftOut,
+            3 => SpaceKind::Vsyscall,
             number if number & PROCESS != 0 => SpaceKind::Process(number as u32),
-            number => SpaceKind::File(number - 3),
+            number => SpaceKind::File(number - 4),
         }
     }
 }

@@ -84,6 +84,7 @@ pub(crate) struct Frames {
 enum SpaceKindKey {
     Kernel(Arc<str>),
     Vdso,
+    Vsyscall,
     /// A file, and whether the places in it have names: a server may look for names only where a mapping says that it has
     /// none.
     File(u64, bool),
@@ -194,6 +195,14 @@ impl Frames {
                     mapping.filename = "[vdso]".into();
                 });
                 self.known(mapping, address, found, true)
+            }
+            SpaceKind::Vsyscall => {
+                let mapping = self.mapping(SpaceKindKey::Vsyscall, 0, |mapping| {
+                    mapping.memory_limit = 0x1000;
+                    mapping.filename = "[vsyscall]".into();
+                });
+                let found = Found { name: vsyscall(address).into(), ..Found::default() };
+                self.known(mapping, address, Some(found), false)
             }
             SpaceKind::Process(number) => {
                 let found = self.processes.get(number as usize).and_then(|key| self.names.process(*key, address));
@@ -352,6 +361,12 @@ impl Frames {
     pub(crate) fn keep_all(&mut self) {
         self.names.keep_all();
     }
+}
+
+/// What the page for old programs' system calls does at this offset. It has 1 KiB for each and is the same everywhere.
+/// Source: arch/x86/entry/vsyscall/vsyscall_emu_64.S.
+fn vsyscall(offset: u64) -> &'static str {
+    ["gettimeofday", "time", "getcpu", "[vsyscall]"][(offset >> 10 & 3) as usize]
 }
 
 fn show(raw: &RawFunction, mode: Mode) -> Function {

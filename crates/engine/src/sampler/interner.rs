@@ -130,6 +130,10 @@ impl Interner {
                 path.push(&mut self.stacks, Frame { space: Space::LEFT_OUT, address: 0 });
             }
             // A return address may be the first of another function: its call is the byte before.
+            if is_vsyscall(*address) {
+                path.push(&mut self.stacks, Frame { space: Space::VSYSCALL, address: address & 0xfff });
+                continue;
+            }
             let returned = if depth > 0 { address & ADDRESS_EXACT == 0 } else { in_syscall };
             let address = (address & !ADDRESS_EXACT).wrapping_sub(u64::from(returned));
             let inside = |mapping: &Mapping| (mapping.start..mapping.end).contains(&address);
@@ -145,6 +149,10 @@ impl Interner {
             path.push(&mut self.stacks, frame);
         }
         for (depth, address) in record.kernel.iter().enumerate().rev() {
+            // Where the page stands, the kernel's own walk of a fault lists the user's place too.
+            if is_vsyscall(*address) {
+                continue;
+            }
             let address = address.wrapping_sub(u64::from(depth > 0));
             path.push(&mut self.stacks, Frame { space: Space::KERNEL, address });
         }
@@ -318,6 +326,11 @@ fn tag(key: FileKey) -> u64 {
     file_tag(key.ino, key.dev, key.version)
 }
 
+/// Whether an address lies in the page that the kernel keeps for old programs' system calls. Nothing returns into it.
+fn is_vsyscall(address: u64) -> bool {
+    (address | ADDRESS_EXACT) >> 12 == 0xffff_ffff_ff60_0000 >> 12
+}
+
 /// A hash of all the words of a payload. Two different stacks of one process collide once in 2^64.
 fn fingerprint(payload: &[u8], process: u32) -> u64 {
     const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -335,6 +348,23 @@ mod tests {
     use zerocopy::FromZeros as _;
 
     use super::*;
+
+    #[test]
+    fn the_page_for_old_system_calls_is_told_apart_from_user_and_kernel() {
+        let ((opener, _opened), (rows, _asked)) = (bounded(1), bounded(1));
+        let mut interner = Interner::new(opener, rows, FileCounts::default());
+        let head = SampleHead { user_frames: 2, kernel_frames: 2, ..SampleHead::new_zeroed() };
+        let (user, kernel) = ([0xffff_ffff_ff60_0400, 0x1005], [0xffff_ffff_8100_0000, 0xffff_ffff_ff60_0400]);
+        let record = SampleRecord { head: &head, kernel: &kernel, user: &user, mappings: &[], payload: &[] };
+        let node = interner.stack(&record, 0);
+        let frames: Vec<_> = interner.stacks.frames_of([node].into_iter()).collect();
+        let expected = [
+            Frame { space: Space::KERNEL, address: kernel[0] },
+            Frame { space: Space::VSYSCALL, address: 0x400 },
+            Frame { space: Space::process(0), address: 0x1004 },
+        ];
+        assert_eq!(frames, expected);
+    }
 
     #[test]
     fn the_vdso_of_a_32_bit_program_is_its_own() {
