@@ -19,6 +19,7 @@ struct task_view {
 	u64 start_time;
 	u32 flags;
 	u32 gone; /* it has let go of its memory, which is being taken apart */
+	u64 start_stack; /* the stack pointer with which its program began; 0 while exec is still putting the program there */
 	struct address_space space;
 };
 
@@ -39,7 +40,9 @@ static __always_inline void view_task(struct task_view *t)
 		t->space.mm = (u64)mm;
 		t->space.nonce = 0;
 		t->space.sequence = 0;
+		t->start_stack = 0;
 		if (mm) {
+			t->start_stack = mm->start_stack;
 			t->space.nonce = mm->arg_start ^ t->start_time;
 			if (bpf_core_field_exists(mm->mm_lock_seq))
 				t->space.sequence = (u32)mm->mm_lock_seq | (1ULL << 32);
@@ -56,9 +59,11 @@ static __always_inline void view_task(struct task_view *t)
 	t->start_time = BPF_CORE_READ(task, group_leader, start_boottime);
 	t->flags = BPF_CORE_READ(task, flags);
 	t->gone = false;
-	t->space.mm = (u64)BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	t->space.mm = (u64)mm;
 	t->space.nonce = 0;
 	t->space.sequence = 0;
+	t->start_stack = BPF_CORE_READ(mm, start_stack);
 }
 
 struct user_state {
@@ -80,7 +85,7 @@ struct user_state {
 	} while (0)
 
 /* The registers with which the task last left user mode, where the kernel keeps them; into `regs` all, if it is not NULL. */
-static __always_inline bool read_task(struct user_state *u, u64 *regs)
+static __always_inline bool read_task(struct scratch *s, struct user_state *u, u64 *regs)
 {
 	if (HAS(task_pt_regs)) {
 		struct pt_regs *from = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
@@ -90,12 +95,13 @@ static __always_inline bool read_task(struct user_state *u, u64 *regs)
 	} else {
 		struct task_struct *task = (void *)bpf_get_current_task();
 		u64 top = (u64)BPF_CORE_READ(task, stack) + knobs.thread_size;
-		struct user_regs from;
-		if (bpf_probe_read_kernel(&from, sizeof(from), (void *)(top - sizeof(from))))
+		/* The stack of a program is small, and what is above it in the calls needs it. */
+		struct user_regs *from = (void *)s->vma;
+		if (bpf_probe_read_kernel(from, sizeof(*from), (void *)(top - sizeof(*from))))
 			return false;
-		TAKE_STATE(u, &from);
+		TAKE_STATE(u, from);
 		if (regs)
-			TAKE_REGISTERS(regs, &from);
+			TAKE_REGISTERS(regs, from);
 	}
 	return u->cs & 3;
 }
@@ -106,7 +112,7 @@ static __always_inline void take_registers(struct scratch *s, struct bpf_perf_ev
 	struct user_state user;
 	if (ctx->regs.cs & 3)
 		TAKE_REGISTERS(s->regs, &ctx->regs);
-	else if (!read_task(&user, s->regs))
+	else if (!read_task(s, &user, s->regs))
 		return;
 	s->known = 1;
 }
@@ -126,21 +132,30 @@ static __always_inline void enter_space(struct scratch *s, struct address_space 
 	s->mapped = 0;
 }
 
-/* Puts the mappings behind the frames, where the record ends, and hands it over. */
-static __always_inline void submit(struct scratch *s, struct counters_value *c)
+/* Puts what is remembered in a slot into the record. */
+__attribute__((noinline)) int put_mapping(u32 slot, u64 at)
 {
+	struct scratch *s = this_scratch();
+	if (!s)
+		return 0;
+	u64 *from = (u64 *)&s->maps[slot & (MAX_MAPPINGS - 1)].m;
+	for (u32 w = 0; w < MAPPING_WORDS; w++)
+		s->words[(at + w) & (WORDS - 1)] = from[w];
+	return 0;
+}
+
+/* Puts the mappings behind the frames, where the record ends, and hands it over. A function of its own, for many ways lead
+ * here. */
+__attribute__((noinline)) int submit(void)
+{
+	struct scratch *s = this_scratch();
+	struct counters_value *c = this_counters();
+	if (!s || !c)
+		return 0;
 	u32 n = s->head.mappings;
 	u64 at = s->head.kernel_frames + s->head.user_frames;
-	for (u32 i = 0; i < MAX_MAPPINGS; i++) {
-		if (i >= n)
-			break;
-		/* The compiler must not fold the mask into the loop's own pointer, where the verifier loses it. */
-		u64 to = at;
-		barrier_var(to);
-		to &= WORDS - 1;
-		u64 *from = (u64 *)&s->maps[s->order[i] & (MAX_MAPPINGS - 1)].m;
-		for (u32 w = 0; w < MAPPING_WORDS; w++)
-			s->words[to + w] = from[w];
+	for (u32 i = 0; i < MAX_MAPPINGS && i < n; i++) {
+		put_mapping(s->order[i], at);
 		at += MAPPING_WORDS;
 	}
 	u64 size = sizeof(s->head) + (at & (WORDS - 1)) * 8;
@@ -148,6 +163,7 @@ static __always_inline void submit(struct scratch *s, struct counters_value *c)
 	u64 flags = wake_flags(c, &samples, knobs.wake_at_bytes, gap, s->head.ktime);
 	if (bpf_ringbuf_output(&samples, &s->head, size, flags))
 		COUNT(c, lost_ring_full);
+	return 0;
 }
 
 SEC("perf_event")
@@ -199,9 +215,10 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		/* A thread that works for the kernel on a user's memory, as vhost's do, never was in user mode: it has the
 		 * registers of the thread that made it, but for these two zeros. Source: copy_thread in
 		 * arch/x86/kernel/process.c. */
-		has_user = task.space.mm && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && read_task(&user, NULL) && user.pc &&
+		has_user = task.start_stack && !(task.flags & (PF_KTHREAD | PF_IO_WORKER)) && read_task(s, &user, NULL) && user.pc &&
 		           user.sp;
-		if (has_user && (s64)user.orig_ax >= 0)
+		/* Of a program whose exec has not returned yet it is the program's first instruction. */
+		if (has_user && (s64)user.orig_ax >= 0 && user.sp != task.start_stack)
 			head->flags |= SAMPLE_IN_SYSCALL;
 	}
 
@@ -240,7 +257,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 				__builtin_memcpy(s->stop.regs, s->regs, sizeof(s->stop.regs));
 				s->stop.known = s->known;
 			}
-			send_stack(s, c);
+			send_stack();
 		}
 	}
 	head->end = end;
@@ -248,7 +265,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		head->left_out = head->user_frames - MAX_USER_FRAMES;
 		head->user_frames = MAX_USER_FRAMES;
 	}
-	submit(s, c);
+	submit();
 	if (!(s->number & (TIMED_ONE_IN - 1))) {
 		COUNT(c, timed);
 		c->n[COUNTER_timed_ns] += bpf_ktime_get_ns() - head->ktime;

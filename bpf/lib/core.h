@@ -126,6 +126,7 @@ struct mm_struct {
 	} mm_users;
 	void *pgd;
 	int mm_lock_seq; /* from 6.4: 5e31275cc997; goes up with every change of the mappings */
+	unsigned long start_stack;
 	unsigned long arg_start;
 	struct maple_tree mm_mt; /* from 6.1: 524e00b36e8c */
 	struct rb_root mm_rb; /* until 6.0 */

@@ -97,7 +97,7 @@ struct {
 	__type(value, struct memory_probe);
 } memory_probe SEC(".maps");
 
-#define PLACES_PER_CALL 64
+#define PLACES_PER_CALL 16
 
 /* The tables of a process lie in that memory, which begins at a multiple of a gigabyte below them. Source:
  * arch/x86/mm/kaslr.c. Run by BPF_PROG_RUN, never attached. */

@@ -76,6 +76,7 @@ struct scratch {
 	u64 page;
 	u64 page_at;
 	u64 word;
+	struct mapping found; /* what was looked up, for this CPU did not remember it */
 	u64 node[32]; /* one maple node */
 	u64 vma[32]; /* the head of one vm_area_struct */
 };

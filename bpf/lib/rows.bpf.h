@@ -74,7 +74,7 @@ struct {
 } recent_rules SEC(".maps");
 
 /* The number of the table of a file; 0 while there is none. */
-static __always_inline u32 table_of(u64 tag)
+__attribute__((noinline)) int table_of(u64 tag)
 {
 	/* Bits that the word does not keep; the lowest is always set. */
 	u32 index = (tag >> 9) & (FILE_BUCKETS - 1);

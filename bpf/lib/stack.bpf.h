@@ -9,7 +9,7 @@
 #define STACK_WORDS (MAX_STACK_BYTES / 8)
 /* The largest piece that is read at once. */
 #define PIECE (MAX_STACK_BYTES / 2)
-#define SCAN_PER_CALL 64
+#define SCAN_PER_CALL 16
 /* Words of a stack that are looked up at most, and the most stacks of a CPU in a second: this is for files that are new. */
 #define LOOKUPS 128
 #define STACKS_PER_SECOND 200
@@ -91,11 +91,13 @@ __attribute__((noinline)) int scan_stack(u64 words)
 	return 0;
 }
 
-static __always_inline void send_stack(struct scratch *s, struct counters_value *c)
+__attribute__((noinline)) int send_stack(void)
 {
+	struct scratch *s = this_scratch();
+	struct counters_value *c = this_counters();
 	struct stack_scratch *stack = this_stack();
-	if (!stack)
-		return;
+	if (!s || !c || !stack)
+		return 0;
 	u64 second = s->head.ktime / 1000000000;
 	if (stack->second != second) {
 		stack->second = second;
@@ -103,7 +105,7 @@ static __always_inline void send_stack(struct scratch *s, struct counters_value 
 	}
 	/* Samples need the ring more. */
 	if (stack->sent >= STACKS_PER_SECOND || bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > knobs.wake_at_bytes / 2)
-		return;
+		return 0;
 	stack->sent++;
 	struct stack *record = &stack->record;
 	record->kind = RECORD_STACK;
@@ -128,10 +130,11 @@ static __always_inline void send_stack(struct scratch *s, struct counters_value 
 	scan_stack(bytes / 8);
 	if (bpf_ringbuf_output(&samples, record, sizeof(*record) + bytes, BPF_RB_NO_WAKEUP)) {
 		COUNT(c, stacks_lost);
-		return;
+		return 0;
 	}
 	s->head.flags |= SAMPLE_STACK;
 	COUNT(c, stacks);
+	return 0;
 }
 
 #endif

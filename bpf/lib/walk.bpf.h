@@ -13,8 +13,10 @@
 #include "rows.bpf.h"
 #include "vma.bpf.h"
 
-#define STEPS_PER_CALL 32
-#define CALLS (MAX_DEPTH / STEPS_PER_CALL)
+/* The verifier looks at each step of a call: fewer are loaded sooner, more are left sooner. */
+#define STEPS_PER_CALL 8
+#define CALLS_PER_CALL 32
+#define CALLS (MAX_DEPTH / STEPS_PER_CALL / CALLS_PER_CALL)
 _Static_assert(INNER_FRAMES % OUTER_FRAMES == 0, "the outer frames follow the inner ones without a gap");
 
 /* From the stack pointer in the code that returns from a signal handler to the interrupted registers: struct ucontext
@@ -44,8 +46,13 @@ static __always_inline u32 find_table(struct mapping *m)
 	return m->flags & (MAPPING_FILE | MAPPING_VDSO) ? table_of(file_tag(m)) : 0;
 }
 
-static __always_inline int enter(struct scratch *s, u32 slot)
+/* Makes what is remembered here the current mapping. A function of its own, for the verifier would look at it once for each
+ * slot. */
+__attribute__((noinline)) int enter(u32 slot)
 {
+	struct scratch *s = this_scratch();
+	if (!s)
+		return NOT_CODE;
 	slot &= MAX_MAPPINGS - 1;
 	struct remembered *r = &s->maps[slot];
 	if (r->used_by != s->number) {
@@ -85,27 +92,27 @@ __attribute__((noinline)) int resolve(u64 pc)
 			break;
 		struct mapping *m = &s->maps[i].m;
 		if (pc - m->start < m->end - m->start)
-			return enter(s, i);
+			return enter(i);
 	}
-	struct mapping found;
+	struct mapping *found = &s->found;
 	s->map_size = 0;
 	s->map_flags = 0;
 	s->table = 0;
-	if (!find_mapping(s, pc, &found))
+	if (!find_mapping(s, pc, found))
 		return NOT_CODE;
 	u32 slot = free_slot(s);
 	if (slot >= MAX_MAPPINGS) {
 		/* The address goes without: user space looks it up in /proc while the process lives. */
 		COUNT(c, mappings_overflow);
-		set_map(s, &found, find_table(&found));
+		set_map(s, found, find_table(found));
 		return IS_CODE;
 	}
 	struct remembered *r = &s->maps[slot & (MAX_MAPPINGS - 1)];
-	r->m = found;
+	r->m = *found;
 	r->table = 0;
-	if ((found.flags & MAPPING_FILE) && first_sight(s, c, &r->m, (struct file *)VMA_WORD(s, vm_file)))
+	if ((found->flags & MAPPING_FILE) && first_sight(s, c, &r->m, (struct file *)VMA_WORD(s, vm_file)))
 		s->new_file = true;
-	return enter(s, slot);
+	return enter(slot);
 }
 
 /* Forgets the table of the current mapping, which made room for others, and looks whether its file has another. */
@@ -351,15 +358,21 @@ __attribute__((noinline)) int walk_some(void)
 	return WALK_ON;
 }
 
-/* Walks on from the state; an end, or WALK_WANTS_REGISTERS. */
-static __always_inline int walk_user(void)
+/* Up to CALLS_PER_CALL times as many. */
+__attribute__((noinline)) int walk_more(void)
 {
 	int end = WALK_ON;
-	for (u64 i = 0; i < CALLS; i++) {
+	for (u64 i = 0; i < CALLS_PER_CALL && end == WALK_ON; i++)
 		end = walk_some();
-		if (end != WALK_ON)
-			break;
-	}
+	return end;
+}
+
+/* Walks on from the state; an end, or WALK_WANTS_REGISTERS. */
+__attribute__((noinline)) int walk_user(void)
+{
+	int end = WALK_ON;
+	for (u64 i = 0; i < CALLS && end == WALK_ON; i++)
+		end = walk_more();
 	return end == WALK_ON ? END_full : end;
 }
 

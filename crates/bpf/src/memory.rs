@@ -17,7 +17,7 @@ struct MemoryProbe {
 }
 
 /// Places, a gigabyte apart, that one run of the program tries.
-const PLACES_PER_RUN: u64 = 32;
+const PLACES_PER_RUN: u64 = 8;
 /// A machine with more gigabytes of memory, gaps among them, goes without.
 const MOST_PLACES: u64 = 16 << 10;
 
