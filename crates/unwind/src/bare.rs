@@ -1,7 +1,7 @@
 //! Rows of code that no table describes, from the code itself.
 //!
 //! ```text
-//! a gap ──▶ sections with code ──▶ functions: by symbols, by calls, after padding ──Follow──▶ State of each instruction ──▶ Rule
+//! a gap ──▶ sections with code ──▶ functions: by symbols, calls, and addresses, after padding ──Follow──▶ State of each instruction ──▶ Rule
 //! ```
 //!
 //! Each instruction moves the stack pointer by a number that it says, or ends what is known. A function that a symbol names or
@@ -20,11 +20,13 @@ mod follow;
 mod plt;
 mod starts;
 mod state;
+mod taken;
 mod window;
 
 use follow::{Code, Extent, Follow, padding};
 use starts::Starts;
 use state::State;
+use taken::Taken;
 use window::Window;
 
 /// Instructions that are looked at in a file.
@@ -40,6 +42,8 @@ const SWEPT: usize = 64 << 10;
 const MOST_CALLED: usize = 1 << 18;
 /// Places that are kept to which functions go.
 const MOST_PENDING: usize = 4096;
+/// Addresses that all the code takes are looked for where so many bytes are in no table.
+const MUCH: u64 = 1 << 10;
 /// With so few symbols it costs nothing to read them.
 const FEW_SYMBOLS: u64 = 1 << 14;
 /// So many symbols are worth being read for a byte of code.
@@ -54,8 +58,14 @@ pub(crate) struct Bare<'e, R> {
     /// Where code is, by address, and the kind; of a file that says so.
     sections: Vec<(u64, u64, bool)>,
     starts: Option<Starts<'e, R>>,
+    /// Whether all of the file is looked at, and not a span of it.
+    is_whole: bool,
+    /// The functions whose address is taken in the file, once that was asked for.
+    taken: Option<Vec<Taken>>,
     /// What is called in the current stretch of code.
     called: Vec<u64>,
+    /// The functions there whose address other code takes.
+    begins: Vec<u64>,
     /// What holds where functions go; `None` where several disagree.
     pending: BTreeMap<u64, Option<State>>,
     follow: Follow,
@@ -63,7 +73,7 @@ pub(crate) struct Bare<'e, R> {
 }
 
 impl<'e, R: ReadAt + Clone> Bare<'e, R> {
-    pub(crate) fn of(elf: &'e Elf<R>) -> Self {
+    pub(crate) fn of(elf: &'e Elf<R>, is_whole: bool) -> Self {
         let code = elf.sections().iter().filter(|section| section.is_code() && section.has_bytes());
         let mut sections: Vec<_> = code
             .map(|section| {
@@ -71,8 +81,18 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
             })
             .collect();
         sections.sort_unstable();
-        let (called, pending) = (Vec::new(), BTreeMap::new());
-        Self { elf, sections, starts: None, called, pending, follow: Follow::new(MOST_WORK), window: Window::default() }
+        Self {
+            elf,
+            sections,
+            starts: None,
+            is_whole,
+            taken: None,
+            called: Vec::new(),
+            begins: Vec::new(),
+            pending: BTreeMap::new(),
+            follow: Follow::new(MOST_WORK),
+            window: Window::default(),
+        }
     }
 
     /// The rules of a gap in a segment: `row` gets each with where it begins and ends.
@@ -162,8 +182,18 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
         let elf = self.elf;
         let starts = self.starts.get_or_insert_with(|| Starts::of(elf));
         self.called.clear();
+        self.begins.clear();
         if starts.are_complete() && self.reads_symbols(to - from) {
             return;
+        }
+        if self.is_whole && to - from >= MUCH {
+            let taken = self.taken.get_or_insert_with(|| taken::taken(elf));
+            let first = taken.partition_point(|taken| taken.target < from);
+            // What takes an address near by may be a jump within a function.
+            let here = taken[first..].iter().take_while(|taken| taken.target < to);
+            let others = here.filter(|taken| !(from..to).contains(&taken.from));
+            self.begins.extend(others.map(|taken| taken.target));
+            self.begins.dedup();
         }
         let mut at = from;
         while at < to && !self.follow.is_spent() {
@@ -231,6 +261,9 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
         limit = if entry > at { limit.min(entry) } else { limit };
         let called = self.called.partition_point(|called| *called <= at);
         limit = self.called.get(called).map_or(limit, |called| limit.min(*called));
+        let begun = self.begins.partition_point(|begin| *begin <= at);
+        limit = self.begins.get(begun).map_or(limit, |begin| limit.min(*begin));
+        let is_taken = begun > 0 && self.begins[begun - 1] == at;
         let pending_next = self.pending.range(at + 1..).next().map(|(place, _)| *place);
         let is_called = called > 0 && self.called[called - 1] == at;
         let pending = self.pending.remove(&at);
@@ -264,11 +297,14 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
             row(at, end, Rule::Unknown);
             return end;
         }
-        // What another function goes to with something on its stack must return as well: that one may be wrong.
-        let state = pending.unwrap_or(Some(State::ENTRY));
-        let is_known = match pending {
-            Some(state) => state.is_some_and(|state| state.is_entry()),
-            None => is_entry || is_called || (is_named && !split_off),
+        let begins = is_entry || is_called || (is_named && !split_off);
+        let agreed = pending.flatten().and_then(|state| state.joined(State::ENTRY));
+        let (state, is_known) = match pending {
+            None => (Some(State::ENTRY), begins || is_taken),
+            // What calls it and what goes on with it agree on the stack. Hand-written code takes arguments in any register.
+            Some(_) if begins && agreed.is_some_and(|state| state.may_return() == Some(true)) => (agreed, true),
+            // What another function goes to with something on its stack must return as well: that one may be wrong.
+            Some(state) => (state, state.is_some_and(|state| state.may_return() == Some(true))),
         };
         let code = Code { bytes: code, address: at, extent, is_known };
         let fits = state.is_some_and(|state| self.follow.run(code, state));

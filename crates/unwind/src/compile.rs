@@ -44,7 +44,7 @@ pub struct Summary {
 
 /// Compiles the rows of a file.
 pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut impl Output) -> Summary {
-    compile_segments(elf, code(elf), rules, output)
+    compile_segments(elf, code(elf), true, rules, output)
 }
 
 /// Compiles the rows of one span, by its number. With a table to search in that takes microseconds.
@@ -63,7 +63,7 @@ pub fn compile_span<R: ReadAt + Clone>(
         Some(Segment { offset: FileOffset(from), address, file_size, ..segment })
     };
     let segments = code(elf).into_iter().filter_map(within).collect();
-    compile_segments(elf, segments, rules, &mut Only { number, output })
+    compile_segments(elf, segments, false, rules, &mut Only { number, output })
 }
 
 /// Which spans may have rows, without those between them: runs of numbers, in order.
@@ -94,6 +94,7 @@ impl<O: Output> Output for Only<'_, O> {
 fn compile_segments<R: ReadAt + Clone>(
     elf: &Elf<R>,
     segments: Vec<Segment>,
+    is_whole: bool,
     rules: &mut Rules,
     output: &mut impl Output,
 ) -> Summary {
@@ -103,7 +104,7 @@ fn compile_segments<R: ReadAt + Clone>(
     if let Some(first) = segments.first() {
         merged.seek(first.address.0);
     }
-    let mut bare = Bare::of(elf);
+    let mut bare = Bare::of(elf, is_whole);
     let mut next = merged.next();
     for segment in segments {
         let (from, to) = (segment.address.0, segment.address.0 + segment.file_size);

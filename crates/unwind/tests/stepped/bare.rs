@@ -160,6 +160,8 @@ run:
 	mov %rbx, %rdi
 	call in_loop
 	call entered
+	mov %rbx, %rdi
+	call by_agreement
 	dec %ebx
 	jnz 1b
 	add $24, %rsp
@@ -272,6 +274,30 @@ entered:
 	ret
 	.size entered, .-entered
 
+	.type by_agreement, @function
+by_agreement:
+	push %rbp
+	push %rbp
+	call two_begins
+	mov %ebx, %ebp
+	call second_begin
+	pop %rbp
+	pop %rbp
+	ret
+	.size by_agreement, .-by_agreement
+
+	/* It is called at two places, has something in the frame pointer, and goes on behind another function. */
+	.type two_begins, @function
+two_begins:
+	mov %edi, %ebp
+	.type second_begin, @function
+second_begin:
+	test $1, %ebp
+	jz behind
+again:	lea 1(%rbp), %eax
+	xor %ebp, %ebp
+	ret
+
 	/* No symbol has a type or a size here. */
 leaf:
 	push %rdi
@@ -279,6 +305,9 @@ leaf:
 4:	pop %rax
 	pop %rdi
 	ret
+behind:
+	inc %ebp
+	jmp again
 
 	.section .note.GNU-stack, "", @progbits
 "#;
