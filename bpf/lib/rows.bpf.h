@@ -133,7 +133,8 @@ __attribute__((noinline)) int find_rule(u32 number, u64 offset)
 	struct line *line = bpf_map_lookup_elem(&spans, &key);
 	if (!line)
 		return 0;
-	u32 pointer = line->words[at & (LINE_WORDS - 1)];
+	volatile u32 *place_of_pointer = &line->words[at & (LINE_WORDS - 1)];
+	u32 pointer = *place_of_pointer;
 	u32 count = pointer & ((1 << ROWS_BITS) - 1);
 	u32 first = pointer >> ROWS_BITS;
 	if (!count)
@@ -162,8 +163,8 @@ __attribute__((noinline)) int find_rule(u32 number, u64 offset)
 	if (!line)
 		return 0;
 	u32 row = row_before(line, place);
-	/* Withdrawn while it was read. */
-	if (table->number != number)
+	/* Withdrawn while it was read, all of it or the span. */
+	if (*(volatile u32 *)&table->number != number || *place_of_pointer != pointer)
 		return IS_STALE;
 	return row & 0xffff;
 }

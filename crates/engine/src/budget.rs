@@ -35,9 +35,9 @@ impl Budget {
         self.0
     }
 
-    /// Kernel memory for unwind rows, in whole MiB: 14 of them with the default.
+    /// Kernel memory for unwind rows, in whole MiB: 14 of them with the default, and no more than the pointer to a line reaches.
     pub fn row_bytes(self) -> u32 {
-        ((self.0 * 14 / Self::default().0).clamp(4, 256) << 20) as u32
+        ((self.0 * 14 / Self::default().0).clamp(4, 64) << 20) as u32
     }
 
     /// What symbol tables may take that are kept open.
@@ -142,7 +142,7 @@ mod tests {
     fn rows_have_their_share_of_any_budget() {
         let mib = |bytes: u64| Budget::new(bytes).map(|budget| budget.row_bytes() >> 20);
         assert_eq!(Budget::default().row_bytes(), 14 << 20);
-        assert_eq!([Budget::LEAST, 120_000_000, 1 << 40].map(mib), [Some(4), Some(28), Some(256)]);
+        assert_eq!([Budget::LEAST, 120_000_000, 1 << 40].map(mib), [Some(4), Some(28), Some(64)]);
         assert_eq!(Budget::new(Budget::LEAST - 1), None);
     }
 }

@@ -295,9 +295,10 @@ impl Sampler {
 
     fn stop(&mut self) {
         _ = self.kernel.sample(None);
-        self.rate = 0;
         self.drain();
         self.let_go();
+        // Only now: what was left was taken at this rate, of which slower sessions keep a part.
+        self.rate = 0;
         let now = now();
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.end_window(id, now);

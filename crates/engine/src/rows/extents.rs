@@ -7,13 +7,19 @@ use std::collections::BTreeMap;
 pub(super) struct Extents {
     free: BTreeMap<u32, u32>,
     left: u32,
+    all: u32,
 }
 
 impl Extents {
     /// All of this many elements are free.
     pub(super) fn new(elements: u32) -> Self {
         let free = (elements > 0).then_some((0, elements)).into_iter().collect();
-        Self { free, left: elements }
+        Self { free, left: elements, all: elements }
+    }
+
+    /// How many there are, free or not.
+    pub(super) fn all(&self) -> u32 {
+        self.all
     }
 
     /// How many are free.

@@ -291,6 +291,11 @@ impl Tables {
         let spans = draft.pointers.len();
         draft.pointers.resize(spans.next_multiple_of(LINE_WORDS), 0);
         let count = (draft.pointers.len() / LINE_WORDS) as u32;
+        if count > self.pointers.all() / 2 {
+            // It would leave nothing to the others.
+            self.discard(&draft);
+            return Ok(false);
+        }
         let pointers = self.room(count, |tables| &mut tables.pointers);
         let place = self.room(1, |tables| &mut tables.places);
         let (Some(pointers), Some(place)) = (pointers, place) else {
@@ -354,8 +359,7 @@ impl Tables {
     /// Withdraws one, and says how many lines that will free.
     fn evict(&mut self) -> Option<u32> {
         let now = seconds();
-        let cold =
-            self.held.iter().filter(|(_, held)| !held.absent && held.wish.last_sampled().saturating_add(HOT) <= now);
+        let cold = self.held.iter().filter(|(_, held)| held.wish.last_sampled().saturating_add(HOT) <= now);
         let oldest = cold.min_by_key(|(_, held)| held.wish.last_sampled()).map(|(key, _)| *key);
         let key = oldest?;
         let held = self.held.remove(&key)?;
@@ -399,6 +403,10 @@ impl Tables {
     fn room(&mut self, count: u32, of: impl Fn(&mut Self) -> &mut Extents) -> Option<u32> {
         if count == 0 {
             return Some(0);
+        }
+        if count > of(self).all() {
+            // Others would make room for it in vain.
+            return None;
         }
         loop {
             if let Some(first) = of(self).take(count) {

@@ -1,6 +1,7 @@
 //! Samples that wait for unwind rows, because their walk came to code that had none.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use abi::{MAX_USER_FRAMES, Record, SampleHead, SampleRecord, StackHead, StackRecord, WalkEnd, sample_flag};
 use hashbrown::HashMap;
@@ -10,6 +11,9 @@ use crate::rows::RowRequest;
 use crate::session::{Matched, SessionState};
 
 use super::Sampler;
+
+/// The rows thread gives up sooner, unless it is stuck itself.
+const LATEST: Duration = Duration::from_secs(4);
 
 /// A stack that came before its sample.
 struct Stack {
@@ -25,6 +29,7 @@ struct Waiting {
     bytes: usize,
     container: Option<Arc<str>>,
     moves: u32,
+    since: Instant,
 }
 
 /// All that wait.
@@ -64,6 +69,7 @@ impl Sampler {
             bytes: stack.words.len() * 8 + record.payload.len(),
             container: process.container.clone(),
             moves: process.moves,
+            since: Instant::now(),
         };
         // This has the files opened.
         self.interner.see(record, waiting.index);
@@ -95,6 +101,19 @@ impl Sampler {
             self.held.bytes -= waiting.bytes;
             let repaired = walk.and_then(|walk| with(&waiting.words, &walk));
             self.count_held(&waiting, repaired.as_ref().unwrap_or(&waiting.words));
+        }
+        let late: Vec<u64> = self
+            .held
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| waiting.since.elapsed() > LATEST)
+            .map(|(ticket, _)| *ticket)
+            .collect();
+        for ticket in late {
+            let Some(waiting) = self.held.waiting.remove(&ticket) else { continue };
+            self.held.bytes -= waiting.bytes;
+            self.rows.counts.leave_unrepaired(1);
+            self.count_held(&waiting, &waiting.words);
         }
     }
 
