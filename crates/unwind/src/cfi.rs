@@ -22,8 +22,10 @@ use program::{Machine, State};
 const MOST_CIES: usize = 4096;
 /// A longer entry is no real one.
 const LONGEST: u64 = 1 << 20;
-/// Entries that are looked at in a table. The largest programs have a million; a sparse file can claim any number.
+/// Entries that are looked at in a table. The largest programs have a million; a sparse file can claim any number. One that is
+/// long counts for several.
 const MOST_LOOKS: u64 = 8 << 20;
+const BYTES_A_LOOK: u64 = 64;
 /// Entries that are put in order where the linker did not: 16 MiB of them.
 const MOST_SORTED: usize = 1 << 20;
 
@@ -105,7 +107,7 @@ impl<R: ReadAt + Clone> Table<R> {
     }
 
     fn header(&mut self, position: u64) -> Option<Header> {
-        if position >= self.size || self.looks == MOST_LOOKS {
+        if position >= self.size || self.looks >= MOST_LOOKS {
             return None;
         }
         self.looks += 1;
@@ -123,6 +125,7 @@ impl<R: ReadAt + Clone> Table<R> {
         if header.size > LONGEST {
             return None;
         }
+        self.looks = self.looks.saturating_add(header.size / BYTES_A_LOOK);
         if !self.cies.contains_key(&cie_position) {
             let cie = self.cie(cie_position);
             if self.cies.len() >= MOST_CIES {
@@ -174,22 +177,24 @@ impl<R: ReadAt + Clone> Source for Table<R> {
         let layout = self.layout;
         let memory = std::mem::take(&mut self.remembered);
         let done = self.with_entry(stretch.position, |fde, cie| {
-            if cie.is_signal {
-                row(fde.start, fde.end, Rule::Signal);
-                return (Vec::new(), true);
-            }
+            // It says no more than that the place is exact. The kernel's own frame is described by expressions that no other has;
+            // what a row can say of is of somebody else's.
+            let rule = |state: &State| match state.rule() {
+                Rule::Unknown if cie.is_signal => Rule::Signal,
+                rule => rule,
+            };
             let mut machine = Machine::new(cie, layout, cie.initial, memory);
             let mut at = fde.start;
             let end = machine.run(fde.program, fde.place, fde.start, cie.initial, |next, state| {
                 if at < next && next <= fde.end {
-                    row(at, next, state.rule());
+                    row(at, next, rule(state));
                 }
                 at = at.max(next);
             });
             if let Some((_, state)) = end
                 && at < fde.end
             {
-                row(at, fde.end, state.rule());
+                row(at, fde.end, rule(&state));
             }
             (machine.into_memory(), end.is_some())
         });

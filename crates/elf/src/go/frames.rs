@@ -11,6 +11,8 @@ use super::table::{FunctionRecord, Pclntab, RECORD_BYTES, Version};
 
 /// A longer table is of no real function.
 const LONGEST_PC_TABLE: usize = 1 << 20;
+/// All that are read of a program together. The largest have some ten megabytes.
+const MOST_PC_BYTES: u64 = 1 << 28;
 /// Source files whose kind is remembered. A program has some ten thousand.
 const MOST_FILES: usize = 1 << 16;
 
@@ -26,6 +28,8 @@ pub struct GoFrames<R> {
     index: u32,
     /// Whether files have assembly, by the place of the value that names them and by unit.
     assembly: HashMap<(u32, u32), bool>,
+    /// Bytes of tables of values that were read.
+    spent: u64,
 }
 
 /// One function.
@@ -58,6 +62,7 @@ impl<R: ReadAt + Clone> GoFrames<R> {
             values: pieces(),
             index: 0,
             assembly: HashMap::new(),
+            spent: 0,
         }
     }
 
@@ -76,6 +81,7 @@ impl<R: ReadAt + Clone> GoFrames<R> {
         let (mut most, mut done) = (256, frame.start);
         loop {
             let bytes = self.values.bytes(at, most);
+            self.spent += bytes.len() as u64;
             let short = bytes.len() < most;
             let mut steps = Steps::new(bytes, self.table.quantum());
             for (distance, value) in &mut steps {
@@ -89,7 +95,7 @@ impl<R: ReadAt + Clone> GoFrames<R> {
             if steps.ended() || done == frame.end {
                 return true;
             }
-            if short || most >= LONGEST_PC_TABLE {
+            if short || most >= LONGEST_PC_TABLE || self.spent > MOST_PC_BYTES {
                 return false;
             }
             most *= 16;

@@ -17,6 +17,9 @@ use super::wish::{Wish, seconds};
 use crate::kernel::{KernelError, RowMaps};
 use crate::opener::FileKey;
 
+/// Spans of a file that are marked as awaited at most: 16 GiB of code.
+const MOST_SPANS: usize = 1 << 20;
+
 /// How often a place is used before the numbers of its tables come again.
 const MOST_TURNS: u32 = 1 << (TABLE_NUMBER_BITS - TABLE_BITS);
 
@@ -150,7 +153,7 @@ impl Tables {
         spans: &[Range<u64>],
     ) -> Result<bool, KernelError> {
         let mut draft = Draft::default();
-        for span in spans.iter().flat_map(Range::clone) {
+        for span in spans.iter().flat_map(Range::clone).take(MOST_SPANS) {
             let Ok(span) = u32::try_from(span) else { break };
             let at = (span - *draft.first_span.get_or_insert(span)) as usize;
             draft.pointers.resize(draft.pointers.len().max(at + 1), 0);
