@@ -40,7 +40,42 @@ pub struct Identity {
     pub size: u64,
     /// When it was last written, in nanoseconds since 1970.
     pub modified: i128,
+    /// When it, its names or its rights last changed, in nanoseconds since 1970.
+    pub changed: i128,
+    /// Tells it from earlier files with the same inode, where its file system says it: ext4, XFS and btrfs do.
+    pub generation: Option<u32>,
 }
+
+/// Types of file systems whose files are the kernel's answers, as `linux/magic.h` numbers them. To read one can wait for ever
+/// or use up what is in it, as with `/proc/kmsg`. All that is sought here is on disks and in memory.
+const KERNEL_FILES: [u32; 26] = [
+    0x9fa0,      // proc
+    0x6265_6572, // sysfs
+    0x7472_6163, // tracefs
+    0x6462_6720, // debugfs
+    0x7363_6673, // securityfs
+    0x6265_6570, // configfs
+    0xf97c_ff8c, // selinuxfs
+    0x4341_5d53, // smackfs
+    0x5a3c_69f0, // apparmorfs
+    0x0027_e0eb, // cgroup
+    0x6367_7270, // cgroup2
+    0x0765_5821, // resctrl
+    0xcafe_4a11, // bpf
+    0x6165_676c, // pstore
+    0xde5e_81e4, // efivarfs
+    0x1cd1,      // devpts
+    0x4249_4e4d, // binfmt_misc
+    0x6573_5543, // fusectl
+    0x6c6f_6f70, // binder
+    0x6e73_6673, // nsfs
+    0x5049_4446, // pidfs
+    0x0904_1934, // anonymous inodes
+    0x1980_0202, // mqueue
+    0x6e66_7364, // nfsd
+    0x6759_6969, // rpc_pipefs
+    0xabba_1974, // xenfs
+];
 
 /// The way to a mapped file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,7 +132,7 @@ pub enum OpenError {
         /// The name.
         path: PathBuf,
     },
-    /// A pipe, a device or a directory.
+    /// A pipe, a device, a directory, or one of the files in which the kernel tells of itself.
     #[error("{} of process {tgid} is not a regular file", path.display())]
     NotRegular {
         /// The process.
@@ -201,16 +236,36 @@ fn finish(tgid: u32, place: OwnedFd, path: PathBuf, reached: Reached) -> Result<
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(OpenError::NotRegular { tgid, path });
     }
+    match rustix::fs::fstatfs(&place) {
+        Ok(system) if KERNEL_FILES.contains(&(system.f_type as u32)) => {
+            return Err(OpenError::NotRegular { tgid, path });
+        }
+        Ok(_) => {}
+        Err(errno) => return Err(refused(path, errno)),
+    }
     let link = format!("/proc/self/fd/{}", place.as_raw_fd());
     let file = match rustix::fs::open(link, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(file) => file,
         Err(errno) => return Err(refused(path, errno)),
     };
+    let nanoseconds = |seconds: i64, rest: u64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
     let identity = Identity {
         device: Device { major: rustix::fs::major(stat.st_dev), minor: rustix::fs::minor(stat.st_dev) },
         inode: stat.st_ino,
         size: u64::try_from(stat.st_size).unwrap_or(0),
-        modified: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+        modified: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
+        changed: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
+        generation: generation(&file),
     };
     Ok(MappedFile { file: file.into(), path, identity, reached })
+}
+
+/// `FS_IOC_GETVERSION`. The number of the request speaks of eight bytes; most file systems write four.
+#[expect(unsafe_code, reason = "an ioctl is unsafe, for its number says what the kernel writes")]
+fn generation(file: &OwnedFd) -> Option<u32> {
+    const REQUEST: rustix::ioctl::Opcode = rustix::ioctl::opcode::read::<u64>(b'v', 1);
+    let mut number = [0_u32; 2];
+    // SAFETY: the kernel writes at most the eight bytes that the request names, and these are there.
+    unsafe { rustix::ioctl::ioctl(file, rustix::ioctl::Updater::<REQUEST, [u32; 2]>::new(&mut number)).ok()? };
+    Some(number[0])
 }

@@ -236,3 +236,12 @@ fn a_pipe_in_the_place_of_a_file_does_not_block_us() {
     let error = proc.open_root_relative(42, Path::new("/lib/perf.map")).unwrap_err();
     assert!(matches!(error, OpenError::NotRegular { .. }), "{error:?}");
 }
+
+#[test]
+fn what_the_kernel_tells_in_files_is_not_read() {
+    let mut proc = real();
+    for path in ["/proc/kmsg", "/proc/version", "/proc/self/maps"] {
+        let error = proc.open_root_relative(std::process::id(), Path::new(path)).unwrap_err();
+        assert!(matches!(error, OpenError::NotRegular { .. }), "{path}: {error:?}");
+    }
+}
