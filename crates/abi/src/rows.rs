@@ -99,6 +99,12 @@ pub fn file_tag(ino: u64, dev: u32, version: u32) -> u64 {
     (tag ^ tag >> 29) | 1
 }
 
+/// What stands for the state of a file (`file_version` in `vma.bpf.h`): its change time in nanoseconds, and its generation.
+pub fn file_version(changed: u64, generation: u32) -> u32 {
+    let mix = changed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(u64::from(generation));
+    (mix.wrapping_mul(0xff51_afd7_ed55_8ccd) >> 32) as u32
+}
+
 /// Which bucket of `file_tables` a file is in.
 pub fn file_bucket(tag: u64) -> u32 {
     (tag >> 9) as u32 & (FILE_BUCKETS - 1)

@@ -13,12 +13,19 @@ pub(crate) mod seek;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use dwarf::Files;
 use elf::debug_link::AlternateLink;
 use inspect::Proc;
+
+use crate::aside::{Aside, Asked};
+
+/// How long a compiler's path may take to open.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What was found for a program.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +38,8 @@ pub(crate) struct Beside {
     pub(crate) package: Option<Arc<File>>,
     /// A process that has the program: compilers' paths are looked for in its root.
     pub(crate) tgid: u32,
+    /// One of the compilers' paths did not answer: no other one is opened.
+    pub(crate) silent: Arc<AtomicBool>,
 }
 
 impl Files<Arc<File>> for Beside {
@@ -40,11 +49,27 @@ impl Files<Arc<File>> for Beside {
 
     /// The number of the unit tells whether it is the right file, so a process that took over the number does no harm.
     fn split(&self, path: &[u8]) -> Option<Arc<File>> {
-        let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        let mut proc = Proc::open().ok()?;
-        search::roots(self.tgid)
-            .find_map(|tgid| proc.open_root_relative(tgid, path).ok())
-            .map(|found| Arc::new(found.file))
+        if self.silent.load(Relaxed) {
+            return None;
+        }
+        let path = Path::new(std::ffi::OsStr::from_bytes(path)).to_owned();
+        let tgid = self.tgid;
+        let opener = Aside::start("split units", move || {
+            let mut proc = Proc::open().ok()?;
+            Some(move |path: PathBuf| {
+                let found = search::roots(tgid).find_map(|tgid| proc.open_root_relative(tgid, &path).ok());
+                found.map(|found| Arc::new(found.file))
+            })
+        });
+        match opener.ask(path, PATIENCE) {
+            Asked::Answered(file) => file,
+            Asked::Gone => None,
+            Asked::Late => {
+                tracing::warn!(pid = tgid, "a file of debug information does not answer; its program has the names without");
+                self.silent.store(true, Relaxed);
+                None
+            }
+        }
     }
 
     fn package(&self) -> Option<Arc<File>> {

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use elf::Elf;
-use inspect::{Avma, Proc};
+use inspect::proc::OpenError;
+use inspect::{Avma, Identity, MappedFile, Proc};
 
-use crate::aside::{Aside, Asked};
+use crate::aside::{Aside, Asked, Lost};
 use crate::beside::Beside;
 use crate::beside::search::{Left, Search};
 use crate::beside::seek::SeekRequest;
@@ -64,8 +65,9 @@ pub(crate) struct CodeSegment {
 
 /// How long an open may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// So many threads are left to themselves; then files are waited for without end.
-const MOST_LOST: usize = 16;
+/// So many threads are left to themselves at a time, and so many for files of one device; others of it, or all others, have no
+/// names until some have come back.
+const MOST_LOST: [usize; 2] = [16, 8];
 
 /// Runs until the requests end.
 pub(crate) fn run(
@@ -75,23 +77,33 @@ pub(crate) fn run(
     seeker: &Sender<SeekRequest>,
 ) {
     let mut worker = None;
-    let mut lost = 0;
+    let mut lost = Lost::new(MOST_LOST);
     for request in requests {
         let unreached = OpenedFile::unreached(&request);
         let (pid, key, wish) = (request.tgid, request.key, Arc::clone(&request.wish));
-        let limit = (lost < MOST_LOST).then_some(PATIENCE);
-        let mut opened = match worker.get_or_insert_with(|| Aside::start("files", open_all)).ask(request, limit) {
+        let mut ask = |request| {
+            if lost.is_full(key.dev) {
+                return Asked::Gone;
+            }
+            let asked = worker.get_or_insert_with(|| Aside::start("files", open_all)).ask(request, PATIENCE);
+            if matches!(asked, Asked::Late) {
+                lost.add(key.dev, worker.take());
+            }
+            asked
+        };
+        let mut opened = match ask(request) {
             Asked::Answered(opened) => {
                 if opened.handle.is_none() {
                     wish.not_reached(seconds());
                 }
                 opened
             }
-            Asked::Gone => unreached,
+            Asked::Gone => {
+                wish.not_reached(seconds());
+                unreached
+            }
             Asked::Late => {
                 tracing::warn!(pid, path = %unreached.path.display(), "a file does not answer; its code has no names");
-                worker = None;
-                lost += 1;
                 unreached
             }
         };
@@ -138,11 +150,12 @@ impl OpenedFile {
 }
 
 fn open(proc: &mut Proc, request: OpenRequest) -> OpenedFile {
-    let mapped = proc.open_mapped(request.tgid, Avma(request.start), Avma(request.end)).or_else(|error| {
+    let mapped = proc.open_mapped(request.tgid, Avma(request.start), Avma(request.end));
+    let mapped = mapped.and_then(|found| sampled(found, &request, true)).or_else(|error| {
         // The process may be gone while its program is still there under the same name.
         let path = request.path.as_deref().map(Path::new).ok_or_else(|| error.clone())?;
         let found = proc.open_root_relative(std::process::id(), path)?;
-        if found.identity.inode == request.key.ino { Ok(found) } else { Err(error) }
+        sampled(found, &request, false).map_err(|_| error)
     });
     match mapped {
         Ok(mapped) => {
@@ -172,7 +185,51 @@ fn open(proc: &mut Proc, request: OpenRequest) -> OpenedFile {
     }
 }
 
+/// The file if it is the one that was sampled, and in that state. Another program may be at the same place by now.
+fn sampled(found: MappedFile, request: &OpenRequest, mapped: bool) -> Result<MappedFile, OpenError> {
+    match is_sampled(&found.identity, request.key) {
+        Some(true) => Ok(found),
+        None if mapped => Ok(found),
+        _ => Err(OpenError::Replaced { tgid: request.tgid, path: found.path }),
+    }
+}
+
+/// Whether a file is the one of the key; nothing where that cannot be told: overlayfs has other numbers than the file behind it.
+fn is_sampled(identity: &Identity, key: FileKey) -> Option<bool> {
+    let device = identity.device.major << 20 | identity.device.minor;
+    let version = identity.generation.map(|generation| abi::rows::file_version(identity.changed as u64, generation));
+    match version {
+        Some(version) => Some((identity.inode, version) == (key.ino, key.version)),
+        None => (device == key.dev).then_some(identity.inode == key.ino),
+    }
+}
+
 fn code_segments<R>(elf: &Elf<R>) -> Vec<CodeSegment> {
     let code = elf.segments().iter().filter(|segment| segment.is_code());
     code.map(|s| CodeSegment { offset: s.offset.0, address: s.address.0, size: s.file_size }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use inspect::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_taken_only_in_the_state_in_which_it_was_sampled() {
+        let device = Device { major: 8, minor: 1 };
+        let identity = Identity { device, inode: 7, size: 1, modified: 1, changed: 99, generation: Some(5) };
+        let key = FileKey { ino: 7, dev: 8 << 20 | 1, version: abi::rows::file_version(99, 5) };
+        assert_eq!(is_sampled(&identity, key), Some(true));
+        assert_eq!(is_sampled(&Identity { changed: 100, ..identity }, key), Some(false), "written to since");
+        assert_eq!(is_sampled(&Identity { generation: Some(6), ..identity }, key), Some(false), "another with the inode");
+        assert_eq!(is_sampled(&Identity { inode: 8, ..identity }, key), Some(false));
+
+        let untold = Identity { generation: None, ..identity };
+        let elsewhere = Device { major: 0, minor: 40 };
+        assert_eq!(is_sampled(&untold, key), Some(true));
+        assert_eq!(is_sampled(&Identity { inode: 8, ..untold }, key), Some(false));
+        assert_eq!(is_sampled(&Identity { device: elsewhere, inode: 8, ..untold }, key), None);
+        assert_eq!(is_sampled(&Identity { device: elsewhere, ..identity }, key), Some(true), "a volume of btrfs");
+    }
 }

@@ -92,7 +92,7 @@ impl Search<'_> {
             path.push(".dwp");
             self.open(Path::new(&path), |elf| elf.section(".debug_cu_index").is_some())
         });
-        Beside { debug: None, alternate, package: package.map(|(_, file)| file), tgid: self.tgid }
+        Beside { debug: None, alternate, package: package.map(|(_, file)| file), tgid: self.tgid, ..Beside::default() }
     }
 
     fn by_id(&mut self, id: &str) -> Option<(PathBuf, Arc<File>)> {

@@ -12,7 +12,7 @@ use flate2::Crc;
 use inspect::Proc;
 use symbolize::mini;
 
-use crate::aside::{Aside, Asked};
+use crate::aside::{Aside, Asked, Lost};
 use crate::namer::NamerEvent;
 
 use super::Beside;
@@ -22,7 +22,7 @@ use super::search::{Left, Search};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No checksum is made of a larger file.
 const LARGEST_LINKED: u64 = 4 << 30;
-/// So many threads are left to themselves; then nothing is looked for any more.
+/// So many threads are left to themselves at a time; then nothing is looked for.
 const MOST_LOST: usize = 4;
 
 /// A program whose debug file was not found at once.
@@ -36,13 +36,13 @@ pub(crate) struct SeekRequest {
 /// Runs until the requests end.
 pub(crate) fn run(requests: &Receiver<SeekRequest>, namer: &Sender<NamerEvent>) {
     let mut worker = None;
-    let mut lost = 0;
+    let mut lost = Lost::new([MOST_LOST; 2]);
     for request in requests {
-        if lost >= MOST_LOST {
+        if lost.is_full(()) {
             continue;
         }
         let file = request.file;
-        match worker.get_or_insert_with(|| Aside::start("debug files", look_all)).ask(request, Some(PATIENCE)) {
+        match worker.get_or_insert_with(|| Aside::start("debug files", look_all)).ask(request, PATIENCE) {
             Asked::Answered(Some(beside)) => {
                 if namer.send(NamerEvent::Beside(file, beside)).is_err() {
                     return;
@@ -51,8 +51,7 @@ pub(crate) fn run(requests: &Receiver<SeekRequest>, namer: &Sender<NamerEvent>) 
             Asked::Answered(None) | Asked::Gone => {}
             Asked::Late => {
                 tracing::warn!("a debug file does not answer; its program has the names without it");
-                worker = None;
-                lost += 1;
+                lost.add((), worker.take());
             }
         }
     }

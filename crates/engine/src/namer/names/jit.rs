@@ -13,24 +13,24 @@ use inspect::{Facts, Proc, ProcessKey, Wanted};
 use symbolize::PerfMap;
 
 use super::Found;
-use crate::aside::{Aside, Asked};
+use crate::aside::{Aside, Asked, Lost};
 use crate::cache::{Cache, CacheLimits, Lru};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// So many readers are left to themselves; then there are no more perf maps.
+/// So many readers are left to themselves at a time; then no perf map is read.
 const MOST_LOST: usize = 8;
-/// Processes whose maps had to go that are remembered.
+/// Processes whose maps had to go, or did not answer, that are remembered.
 const MOST_LEFT: usize = 4096;
 /// How much of a map is read in one interval, in steps of the reader.
 const MOST_STEPS: usize = 4;
 
 /// Perf maps by process.
-#[derive(Default)]
 pub(super) struct Jit {
     reader: Option<Aside<Question, Answer>>,
     /// Processes whose maps did not answer.
     silent: HashSet<ProcessKey>,
+    lost: Lost<()>,
     caches: CacheLimits,
 }
 
@@ -65,9 +65,15 @@ enum Answer {
     State(MapState),
 }
 
+impl Default for Jit {
+    fn default() -> Self {
+        Self::new(CacheLimits::default())
+    }
+}
+
 impl Jit {
     pub(super) fn new(caches: CacheLimits) -> Self {
-        Self { caches, ..Self::default() }
+        Self { reader: None, silent: HashSet::new(), lost: Lost::new([MOST_LOST; 2]), caches }
     }
 
     /// The function at this address of the process. Each map is read at most once a window, and only what was added.
@@ -92,7 +98,7 @@ impl Jit {
     }
 
     fn ask(&mut self, key: ProcessKey, ask: Ask) -> Option<Answer> {
-        if self.silent.len() >= MOST_LOST || self.silent.contains(&key) {
+        if self.silent.contains(&key) || self.lost.is_full(()) {
             return None;
         }
         let reader = self.reader.get_or_insert_with(|| {
@@ -102,13 +108,16 @@ impl Jit {
                 Some(move |question| maps.answer(&question))
             })
         });
-        match reader.ask(Question { key, ask }, Some(PATIENCE)) {
+        match reader.ask(Question { key, ask }, PATIENCE) {
             Asked::Answered(answer) => Some(answer),
             Asked::Gone => None,
             Asked::Late => {
-                self.reader = None;
+                self.lost.add((), self.reader.take());
+                if self.silent.len() >= MOST_LEFT {
+                    self.silent.clear();
+                }
                 self.silent.insert(key);
-                let off = self.silent.len() >= MOST_LOST;
+                let off = self.lost.is_full(());
                 tracing::warn!(
                     pid = key.tgid,
                     off,
