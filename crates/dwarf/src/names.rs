@@ -16,8 +16,8 @@ const LONGEST_CHAIN: u32 = 16;
 /// So many other units are kept at hand.
 const MOST_UNITS: usize = 64;
 
-/// Units by whether they are in the alternate file, and where they start.
-type Others<'f, R> = HashMap<(bool, u64), Rc<Unit<'f, R>>>;
+/// Units by the file that they are in, and where they start there.
+type Others<'f, R> = HashMap<(*const Source<R>, u64), Rc<Unit<'f, R>>>;
 
 /// Finds the names of one unit's functions.
 pub(crate) struct Names<'f, R> {
@@ -105,7 +105,7 @@ impl<'f, R: ReadAt + Clone> Names<'f, R> {
         if !alternate && head.offset == from.head.offset {
             return self.find(from, offset - head.offset, None, chain);
         }
-        let key = (alternate, head.offset);
+        let key = (std::ptr::from_ref(source), head.offset);
         let known = self.others.borrow().get(&key).cloned();
         let unit = match known {
             Some(unit) => unit,

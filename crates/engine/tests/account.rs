@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::VecDeque;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -541,9 +540,10 @@ fn own_code() -> (Mapping, u64) {
     let mut maps = Maps::new(proc.maps(std::process::id()).unwrap());
     let mapping = maps.find(|mapping| mapping.contains(Avma(address))).unwrap();
     let (start, end, offset) = (mapping.start.0, mapping.end.0, mapping.offset.0);
-    let flags = mapping_flag::FILE;
-    // Not the inode that it has: the file is reached through its mapping or not at all.
-    (Mapping { start, end, offset, ino: u64::MAX, flags, ..Mapping::new_zeroed() }, address)
+    let file = proc.open_mapped(std::process::id(), Avma(start), Avma(end)).unwrap().identity;
+    let (ino, dev, flags) = (file.inode, file.device.major << 20 | file.device.minor, mapping_flag::FILE);
+    let version = file.generation.map_or(0, |generation| abi::rows::file_version(file.changed as u64, generation));
+    (Mapping { start, end, offset, ino, dev, version, flags, ..Mapping::new_zeroed() }, address)
 }
 
 #[test]
@@ -572,7 +572,6 @@ fn a_file_whose_process_was_gone_is_opened_by_its_path_which_is_told_again() {
     let (session, _) = open(&engine, Settings { targets_only: false, ..settings() });
     let (mapping, address) = own_code();
     let own = std::env::current_exe().unwrap();
-    let mapping = Mapping { ino: own.metadata().unwrap().ino(), ..mapping };
     let now = || rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_sec as u64 * 1_000_000_000;
     // No processes have these numbers.
     fake.take_in(mapping, 1 << 30, now(), &[], &[address]);
