@@ -18,6 +18,9 @@ use crate::source::Source;
 use crate::table::Builder;
 use crate::unit::{Root, Unit};
 
+/// The units of one file have no more ranges of code than this; the code of units after that has no lines.
+const MOST_RANGES: usize = 1 << 19;
+
 /// The files that DWARF names beside its own.
 pub trait Files<R> {
     /// An empty file that goes when it is closed, for what has to be unpacked.
@@ -72,6 +75,9 @@ impl<R: ReadAt + Clone> Dwarf<R> {
     pub fn index(&self) -> Vec<u8> {
         let (mut units, mut ranges) = (Vec::new(), Vec::new());
         for head in Head::all(&self.main.sections.info) {
+            if ranges.len() >= MOST_RANGES {
+                break;
+            }
             if !matches!(head.kind, Kind::Compile | Kind::Skeleton(_)) {
                 continue;
             }
@@ -79,7 +85,8 @@ impl<R: ReadAt + Clone> Dwarf<R> {
             let unit = units.len() as u32;
             let there = |range: &Range| range.start >= self.code.start && range.end <= self.code.end;
             let before = ranges.len();
-            ranges.extend(root.ranges.into_iter().filter(there).map(|range| (range, unit)));
+            let room = MOST_RANGES - before;
+            ranges.extend(root.ranges.into_iter().filter(there).map(|range| (range, unit)).take(room));
             if ranges.len() > before {
                 units.push(head.offset);
             }
@@ -97,8 +104,11 @@ impl<R: ReadAt + Clone> Dwarf<R> {
         let beside = packed.or_else(|| split(&root, files));
         let other = beside.as_ref().and_then(|source| {
             let id = root.split.as_ref()?.1;
-            let is_it = |head: &Head| head.kind == Kind::Split(id) || head.kind == Kind::Compile;
-            unit.open_split(source, Head::all(&source.sections.info).find(is_it)?)
+            Head::all(&source.sections.info).find_map(|head| match head.kind {
+                Kind::Split(its) if its == id => unit.open_split(source, head, None),
+                Kind::Compile => unit.open_split(source, head, Some(id)),
+                _ => None,
+            })
         });
         Some(build(other.as_ref().unwrap_or(&unit), &lines, self.code))
     }

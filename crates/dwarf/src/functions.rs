@@ -7,7 +7,7 @@ use gimli::{Attribute, AttributeValue, DwTag, EntriesRaw, LittleEndian, UnitOffs
 
 use crate::flatten::NOTHING;
 use crate::ranges::Range;
-use crate::unit::{Slice, Unit, value_of};
+use crate::unit::{MOST_ATTRIBUTES, Slice, Unit, value_of};
 
 /// A function, or a call that was inlined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +36,29 @@ pub(crate) struct Scopes {
     all: Vec<(u32, Vec<u8>)>,
     /// Which one the entry at an offset stands in.
     of: HashMap<u64, u32>,
+    /// About how many bytes all this takes.
+    bytes: usize,
 }
+
+/// What is kept of one unit: so many functions and ranges, and so many bytes for what they stand in. Entries after that are
+/// not read.
+const MOST_NODES: usize = 1 << 19;
+const MOST_RANGES: usize = 1 << 19;
+const MOST_SCOPE_BYTES: usize = 8 << 20;
+/// A name is not longer with what it stands in; else it is shown alone.
+const LONGEST_NAME: usize = 16 << 10;
 
 impl Scopes {
     /// A name with what it stands in before it.
     pub(crate) fn qualified(&self, entry: u64, name: &[u8]) -> Vec<u8> {
         let mut parts = vec![name];
         let mut scope = self.of.get(&entry).copied().unwrap_or(NOTHING);
+        let mut length = name.len();
         while let Some((outer, part)) = self.all.get(scope as usize) {
+            length += part.len() + 2;
+            if length > LONGEST_NAME {
+                return name.to_vec();
+            }
             parts.push(part);
             scope = *outer;
         }
@@ -82,12 +97,16 @@ impl Functions {
         let mut open = vec![Around { node: NOTHING, scope: NOTHING }];
         while let Some(&around) = open.last()
             && !entries.is_empty()
+            && self.has_room()
         {
             let offset = entries.next_offset().0 as u64;
             let Some(abbreviation) = entries.read_abbreviation()? else {
                 open.pop();
                 continue;
             };
+            if abbreviation.attributes().len() > MOST_ATTRIBUTES {
+                return Ok(());
+            }
             let has_children = abbreviation.has_children();
             let part = Part::of(abbreviation.tag());
             if !has_children && !matches!(part, Part::Function | Part::Inlined) || part == Part::Block {
@@ -126,6 +145,11 @@ impl Functions {
         Ok(())
     }
 
+    fn has_room(&self) -> bool {
+        let (nodes, ranges, scopes) = (self.nodes.len(), self.ranges.len(), self.scopes.bytes);
+        nodes < MOST_NODES && ranges < MOST_RANGES && scopes < MOST_SCOPE_BYTES
+    }
+
     /// Adds a function that has code.
     fn function(
         &mut self,
@@ -158,6 +182,7 @@ impl Functions {
         let has = |name| attributes.iter().any(|attribute| attribute.name() == name);
         if scope != NOTHING && has(dw::DW_AT_name) && !has(dw::DW_AT_linkage_name) {
             self.scopes.of.insert(entry, scope);
+            self.scopes.bytes += 32;
         }
     }
 
@@ -168,7 +193,9 @@ impl Functions {
         around: u32,
     ) -> u32 {
         let name = value_of(attributes, dw::DW_AT_name).and_then(|name| unit.string(&name));
-        self.scopes.all.push((around, name.unwrap_or_else(|| b"(anonymous)".to_vec())));
+        let name = name.unwrap_or_else(|| b"(anonymous)".to_vec());
+        self.scopes.bytes += 32 + name.len();
+        self.scopes.all.push((around, name));
         self.scopes.all.len() as u32 - 1
     }
 }

@@ -25,8 +25,14 @@ pub(crate) struct Lines {
     pub(crate) files: Vec<Vec<u8>>,
 }
 
-/// The lines of one unit take no more bytes than this.
-const LONGEST: u64 = 256 << 20;
+/// The lines of one unit take no more bytes than this, and the names of files before them no more than that: in memory both
+/// are many times as large.
+const LONGEST: u64 = 8 << 20;
+const LONGEST_HEADER: u64 = 256 << 10;
+/// No more rows are kept of one unit.
+const MOST_ROWS: usize = 1 << 20;
+/// The paths of one unit take no more bytes than this.
+const MOST_TEXT: usize = 4 << 20;
 /// No unit has more files; their numbers are those of the format.
 const MOST_FILES: u64 = 1 << 20;
 
@@ -38,6 +44,12 @@ impl Lines {
             0xffff_ffff => (section.number(offset + 4, 8)?, 12),
             length => (length, 4),
         };
+        let word = if more == 12 { 8 } else { 4 };
+        let version = section.number(offset.checked_add(more)?, 2)?;
+        let header = section.number(offset + more + if version >= 5 { 4 } else { 2 }, word)?;
+        if header > LONGEST_HEADER {
+            return None;
+        }
         let bytes =
             section.read(offset, usize::try_from(length.checked_add(more).filter(|&length| length <= LONGEST)?).ok()?);
         let program = DebugLine::new(&bytes, LittleEndian);
@@ -45,7 +57,9 @@ impl Lines {
         let mut lines = Self { rows: Vec::new(), files: files(unit, program.header(), folder) };
         let mut rows = program.rows();
         let mut sequence = Vec::new();
-        while let Ok(Some((_, row))) = rows.next_row() {
+        while lines.rows.len() + sequence.len() < MOST_ROWS
+            && let Ok(Some((_, row))) = rows.next_row()
+        {
             let file = if row.end_sequence() { u64::from(NO_FILE) } else { row.file_index() };
             let line = row.line().filter(|_| !row.end_sequence()).map_or(0, |line| line.get());
             let (Ok(file), Ok(line)) = (u32::try_from(file), u32::try_from(line)) else { continue };
@@ -71,21 +85,24 @@ impl Lines {
     fn sort(&mut self) {
         // Where a sequence ends and another one starts, the start counts; of several rows of one address the last counts.
         self.rows.sort_by_key(|row| (row.start, row.file != NO_FILE));
-        let mut kept: Vec<Row> = Vec::with_capacity(self.rows.len());
-        for row in &self.rows {
-            match kept.last_mut() {
-                Some(last) if last.start == row.start => *last = *row,
-                Some(last) if (last.file, last.line) == (row.file, row.line) => {}
-                _ => kept.push(*row),
+        self.rows.dedup_by(|row, last| {
+            if last.start == row.start {
+                *last = *row;
             }
-        }
-        self.rows = kept;
+            last.start == row.start || (last.file, last.line) == (row.file, row.line)
+        });
     }
 }
 
 fn files<R: ReadAt + Clone>(unit: &Unit<'_, R>, header: &LineProgramHeader<Slice<'_>>, folder: &[u8]) -> Vec<Vec<u8>> {
     let count = (header.file_names().len() as u64 + 1).min(MOST_FILES);
-    let path = |number| header.file(number).and_then(|file| path(unit, header, file, folder)).unwrap_or_default();
+    let mut room = MOST_TEXT;
+    let path = |number| {
+        let path = header.file(number).and_then(|file| path(unit, header, file, folder)).unwrap_or_default();
+        let left = room.checked_sub(path.len());
+        room = left.unwrap_or(room);
+        left.map_or_else(Vec::new, |_| path)
+    };
     (0..count).map(path).collect()
 }
 

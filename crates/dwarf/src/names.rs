@@ -13,6 +13,8 @@ use crate::unit::{Unit, value_of};
 
 /// An entry refers to another one, that to the next, no longer than this.
 const LONGEST_CHAIN: u32 = 16;
+/// The names of one unit take no more bytes than this.
+const MOST_TEXT: usize = 16 << 20;
 /// So many other units are kept at hand.
 const MOST_UNITS: usize = 64;
 
@@ -23,6 +25,8 @@ type Others<'f, R> = HashMap<(*const Source<R>, u64), Rc<Unit<'f, R>>>;
 pub(crate) struct Names<'f, R> {
     scopes: &'f Scopes,
     known: HashMap<u64, Option<Rc<[u8]>>>,
+    /// How many bytes further names may take.
+    room: usize,
     others: RefCell<Others<'f, R>>,
 }
 
@@ -43,7 +47,7 @@ enum Reference {
 
 impl<'f, R: ReadAt + Clone> Names<'f, R> {
     pub(crate) fn new(scopes: &'f Scopes) -> Self {
-        Self { scopes, known: HashMap::new(), others: RefCell::default() }
+        Self { scopes, known: HashMap::new(), room: MOST_TEXT, others: RefCell::default() }
     }
 
     /// The name of the function at an offset of the unit.
@@ -51,7 +55,9 @@ impl<'f, R: ReadAt + Clone> Names<'f, R> {
         if let Some(name) = self.known.get(&entry) {
             return name.clone();
         }
-        let name = self.find(unit, entry, Some(self.scopes), LONGEST_CHAIN).map(|name| Rc::from(name.text));
+        let name = self.find(unit, entry, Some(self.scopes), LONGEST_CHAIN);
+        let name: Option<Rc<[u8]>> = name.filter(|name| name.text.len() <= self.room).map(|name| Rc::from(name.text));
+        self.room -= name.as_ref().map_or(0, |name| name.len());
         self.known.insert(entry, name.clone());
         name
     }
@@ -79,8 +85,8 @@ impl<'f, R: ReadAt + Clone> Names<'f, R> {
         }
         let referred = origin.filter(|_| chain > 0).and_then(|origin| match origin {
             Reference::Unit(offset) => self.find(unit, offset, scopes, chain - 1),
-            Reference::File(offset) => self.elsewhere(unit.source, unit, offset, false, chain - 1),
-            Reference::Alternate(offset) => self.elsewhere(unit.alternate?, unit, offset, true, chain - 1),
+            Reference::File(offset) => self.elsewhere(unit.source, unit, offset, chain - 1),
+            Reference::Alternate(offset) => self.elsewhere(unit.alternate?, unit, offset, chain - 1),
         });
         let qualified = |own: Name| Name {
             text: scopes.map_or_else(|| own.text.clone(), |scopes| scopes.qualified(entry, &own.text)),
@@ -93,16 +99,10 @@ impl<'f, R: ReadAt + Clone> Names<'f, R> {
     }
 
     /// The name at an offset of a file's `.debug_info`.
-    fn elsewhere(
-        &self,
-        source: &'f Source<R>,
-        from: &Unit<'f, R>,
-        offset: u64,
-        alternate: bool,
-        chain: u32,
-    ) -> Option<Name> {
+    fn elsewhere(&self, source: &'f Source<R>, from: &Unit<'f, R>, offset: u64, chain: u32) -> Option<Name> {
         let head = source.unit_at(offset)?;
-        if !alternate && head.offset == from.head.offset {
+        let same = std::ptr::eq(source, from.source);
+        if same && head.offset == from.head.offset {
             return self.find(from, offset - head.offset, None, chain);
         }
         let key = (std::ptr::from_ref(source), head.offset);
@@ -110,7 +110,7 @@ impl<'f, R: ReadAt + Clone> Names<'f, R> {
         let unit = match known {
             Some(unit) => unit,
             None => {
-                let beside = if alternate { None } else { from.alternate };
+                let beside = if same { from.alternate } else { None };
                 let unit = Rc::new(Unit::open(source, beside, head)?.0);
                 let mut others = self.others.borrow_mut();
                 if others.len() >= MOST_UNITS {

@@ -1,5 +1,7 @@
 //! Lists of ranges of addresses: `.debug_ranges` up to DWARF 4, `.debug_rnglists` from DWARF 5 on.
 
+use std::cell::Cell;
+
 use elf::ReadAt;
 use gimli::{DwRle, EndianSlice, LittleEndian, Reader as _, constants as dw};
 
@@ -22,21 +24,24 @@ pub(crate) enum Form {
 }
 
 /// A list is not longer than this.
-const LONGEST: usize = 64 << 20;
+const LONGEST: usize = 2 << 20;
 
-/// The ranges of the list at an offset. `base` is what its offsets count from at first; `address` reads the table of addresses.
+/// The ranges of the list at an offset. `base` is what its offsets count from at first; `room` says how many bytes may be read,
+/// and gets less; `address` reads the table of addresses.
 pub(crate) fn read<R: ReadAt + Clone>(
     section: &Section<R>,
     offset: u64,
     (form, address_size): (Form, u8),
-    base: u64,
+    (base, room): (u64, &Cell<usize>),
     address: &dyn Fn(u64) -> Option<u64>,
 ) -> Vec<Range> {
     let mut size = 512;
     loop {
         let bytes = section.read(offset, size);
         let list = List { form, address_size, base, address };
-        let (ranges, ended) = list.parse(EndianSlice::new(&bytes, LittleEndian));
+        let (ranges, ended, used) = list.parse(EndianSlice::new(&bytes, LittleEndian));
+        let Some(left) = room.get().checked_sub(used) else { return Vec::new() };
+        room.set(left);
         if ended || bytes.len() < size || size >= LONGEST {
             return ranges;
         }
@@ -59,23 +64,25 @@ enum Entry {
 }
 
 impl List<'_> {
-    /// The ranges up to the end of the list or of the bytes, and whether the list's end was seen.
-    fn parse(mut self, mut bytes: EndianSlice<'_, LittleEndian>) -> (Vec<Range>, bool) {
+    /// The ranges up to the end of the list or of the bytes, whether the list's end was seen, and after how many bytes.
+    fn parse(mut self, mut bytes: EndianSlice<'_, LittleEndian>) -> (Vec<Range>, bool, usize) {
         let mut ranges = Vec::new();
-        loop {
+        let length = bytes.len();
+        let ended = loop {
             let entry = match self.form {
                 Form::Pairs => self.pair(&mut bytes),
                 Form::Tagged => self.tagged(&mut bytes),
             };
             match entry {
-                Ok(Entry::End) => return (ranges, true),
+                Ok(Entry::End) => break true,
                 Ok(Entry::Base(base)) => self.base = base,
                 Ok(Entry::Range(start, end)) => ranges.extend((start < end).then_some(Range { start, end })),
                 Ok(Entry::Unknown) => {}
-                Err(gimli::Error::UnexpectedEof(_)) => return (ranges, false),
-                Err(_) => return (ranges, true),
+                Err(gimli::Error::UnexpectedEof(_)) => break false,
+                Err(_) => break true,
             }
-        }
+        };
+        (ranges, ended, length - bytes.len())
     }
 
     fn pair(&self, bytes: &mut EndianSlice<'_, LittleEndian>) -> gimli::Result<Entry> {

@@ -7,8 +7,11 @@ use std::io;
 use elf::{Elf, ReadAt};
 
 use crate::abbreviations::Tables;
-use crate::head::Head;
+use crate::head::{Head, Kind};
 use crate::sections::Sections;
+
+/// References lead to so many units of a file.
+const MOST_UNITS: usize = 1 << 18;
 
 /// The file of a program, one beside it with what was stripped, a `.dwo`, or what `dwz` took out of several.
 #[derive(Debug)]
@@ -30,7 +33,10 @@ impl<R: ReadAt + Clone> Source<R> {
 
     /// The unit that has an offset of `.debug_info`.
     pub(crate) fn unit_at(&self, offset: u64) -> Option<Head> {
-        let heads = self.heads.get_or_init(|| Head::all(&self.sections.info).collect());
+        let heads = self.heads.get_or_init(|| {
+            let units = Head::all(&self.sections.info).filter(|head| !matches!(head.kind, Kind::Type));
+            units.take(MOST_UNITS).collect()
+        });
         let index = heads.partition_point(|head| head.offset <= offset).checked_sub(1)?;
         heads.get(index).filter(|head| offset - head.offset < head.length).copied()
     }

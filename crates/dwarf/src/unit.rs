@@ -1,5 +1,6 @@
 //! One unit: how the values of its attributes are understood, and what its first entry says.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use elf::ReadAt;
@@ -37,6 +38,8 @@ pub(crate) struct Unit<'f, R> {
     pub(crate) head: Head,
     pub(crate) abbreviations: Rc<Abbreviations>,
     bases: Bases,
+    /// How many bytes of lists of ranges may still be read.
+    room: Cell<usize>,
 }
 
 /// What the first entry of a unit says.
@@ -53,6 +56,12 @@ pub(crate) struct Root {
 
 /// The bytes that are read for one entry at first, and at most.
 const ENTRY: [usize; 2] = [512, 1 << 20];
+/// Of a longer unit only the lines are read: it has to be in memory as a whole.
+const LONGEST: u64 = 16 << 20;
+/// An entry with more attributes makes no sense: attributes may take no bytes.
+pub(crate) const MOST_ATTRIBUTES: usize = 512;
+/// The lists of ranges of one unit take no more bytes than this.
+const MOST_RANGES: usize = 16 << 20;
 
 impl<'f, R: ReadAt + Clone> Unit<'f, R> {
     /// Opens a unit of a file.
@@ -61,24 +70,33 @@ impl<'f, R: ReadAt + Clone> Unit<'f, R> {
         // Where a unit does not say where its part of a table starts, that is behind the table's header.
         let header = if head.encoding.version >= 5 { 2 * head.word() as u64 } else { 0 };
         let bases = Bases { addresses: header, string_offsets: header, ..Bases::default() };
-        let mut unit = Self { source, main: source, alternate, head, abbreviations, bases };
+        let room = Cell::new(MOST_RANGES);
+        let mut unit = Self { source, main: source, alternate, head, abbreviations, bases, room };
         let root = unit.read_root()?;
         Some((unit, root))
     }
 
-    /// Opens the unit of split DWARF that belongs to this one.
-    pub(crate) fn open_split(&self, source: &'f Source<R>, head: Head) -> Option<Self> {
+    /// Opens the unit of split DWARF that belongs to this one. One of DWARF 4 has its number, which must be `id`, among its
+    /// attributes.
+    pub(crate) fn open_split(&self, source: &'f Source<R>, head: Head, id: Option<u64>) -> Option<Self> {
         let abbreviations = source.tables.get(&source.sections.abbreviations, head.abbreviations)?;
         let header = if head.encoding.version >= 5 { 2 * head.word() as u64 } else { 0 };
         let range_lists = if head.encoding.version >= 5 { header + 4 } else { 0 };
         let bases = Bases { string_offsets: header, range_lists, ..self.bases };
-        let mut unit = Self { source, main: self.main, alternate: self.alternate, head, abbreviations, bases };
-        unit.bases = unit.entry(head.size, |_, attributes| unit.with_bases(attributes))?;
-        Some(unit)
+        let (main, alternate, room) = (self.main, self.alternate, Cell::new(MOST_RANGES));
+        let mut unit = Self { source, main, alternate, head, abbreviations, bases, room };
+        let (bases, its) = unit.entry(head.size, |_, attributes| {
+            (unit.with_bases(attributes), value_of(attributes, dw::DW_AT_GNU_dwo_id).and_then(|value| dwo_id(&value)))
+        })?;
+        unit.bases = bases;
+        (id.is_none() || its == id).then_some(unit)
     }
 
-    /// The bytes of all entries.
+    /// The bytes of all entries; none of a unit that is too long.
     pub(crate) fn entries(&self) -> Vec<u8> {
+        if self.head.length > LONGEST {
+            return Vec::new();
+        }
         let length = usize::try_from(self.head.length - self.head.size).unwrap_or(0);
         self.source.sections.info.read(self.head.offset + self.head.size, length)
     }
@@ -94,7 +112,9 @@ impl<'f, R: ReadAt + Clone> Unit<'f, R> {
             let mut entries = EntriesRaw::new(slice, self.head.encoding, &self.abbreviations, UnitOffset(0));
             let mut attributes = Vec::new();
             let read = entries.read_abbreviation().and_then(|abbreviation| {
-                let Some(abbreviation) = abbreviation else { return Ok(None) };
+                let Some(abbreviation) = abbreviation.filter(|its| its.attributes().len() <= MOST_ATTRIBUTES) else {
+                    return Ok(None);
+                };
                 entries.read_attributes(abbreviation.attributes(), &mut attributes)?;
                 Ok(Some(abbreviation.tag()))
             });
@@ -116,9 +136,9 @@ impl<'f, R: ReadAt + Clone> Unit<'f, R> {
         self.entry(self.head.size, |_, attributes| {
             let value = |name| value_of(attributes, name);
             let text = |name| value(name).and_then(|value| self.string(&value));
-            let id = match (self.head.kind, value(dw::DW_AT_GNU_dwo_id)) {
-                (Kind::Skeleton(id), _) | (_, Some(AttributeValue::DwoId(DwoId(id)))) => Some(id),
-                _ => None,
+            let id = match self.head.kind {
+                Kind::Skeleton(id) => Some(id),
+                _ => value(dw::DW_AT_GNU_dwo_id).and_then(|value| dwo_id(&value)),
             };
             Root {
                 ranges: self.ranges_of(attributes),
@@ -208,13 +228,20 @@ impl<'f, R: ReadAt + Clone> Unit<'f, R> {
             }
             _ => return None,
         };
-        Some(ranges::read(section, offset, form, self.bases.low_pc, &|index| self.address_at(index)))
+        Some(ranges::read(section, offset, form, (self.bases.low_pc, &self.room), &|index| self.address_at(index)))
     }
 }
 
 /// The value of an attribute, if the entry has it.
 pub(crate) fn value_of<'a>(attributes: &[Attribute<Slice<'a>>], name: DwAt) -> Option<Value<'a>> {
     attributes.iter().find(|attribute| attribute.name() == name).map(Attribute::value)
+}
+
+fn dwo_id(value: &Value<'_>) -> Option<u64> {
+    match value {
+        AttributeValue::DwoId(DwoId(id)) => Some(*id),
+        _ => None,
+    }
 }
 
 /// A place in a section.
