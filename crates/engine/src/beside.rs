@@ -65,7 +65,10 @@ impl Files<Arc<File>> for Beside {
             Asked::Answered(file) => file,
             Asked::Gone => None,
             Asked::Late => {
-                tracing::warn!(pid = tgid, "a file of debug information does not answer; its program has the names without");
+                tracing::warn!(
+                    pid = tgid,
+                    "a file of debug information does not answer; its program has the names without"
+                );
                 self.silent.store(true, Relaxed);
                 None
             }

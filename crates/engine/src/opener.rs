@@ -222,7 +222,11 @@ mod tests {
         let key = FileKey { ino: 7, dev: 8 << 20 | 1, version: abi::rows::file_version(99, 5) };
         assert_eq!(is_sampled(&identity, key), Some(true));
         assert_eq!(is_sampled(&Identity { changed: 100, ..identity }, key), Some(false), "written to since");
-        assert_eq!(is_sampled(&Identity { generation: Some(6), ..identity }, key), Some(false), "another with the inode");
+        assert_eq!(
+            is_sampled(&Identity { generation: Some(6), ..identity }, key),
+            Some(false),
+            "another with the inode"
+        );
         assert_eq!(is_sampled(&Identity { inode: 8, ..identity }, key), Some(false));
 
         let untold = Identity { generation: None, ..identity };

@@ -165,11 +165,6 @@ impl<R: ReadAt> PerfMap<R> {
 /// Puts a function in the place of what was there.
 fn take(functions: &mut BTreeMap<u64, Function>, counts: &mut Counts, start: u64, function: Function) {
     let end = start + u64::from(function.size);
-    if functions.len() >= MOST_FUNCTIONS && !functions.contains_key(&start) {
-        counts.left_out += 1;
-        return;
-    }
-    counts.taken += 1;
     let mut overlaps = false;
     // What lies behind the last of those that the new one takes bytes of.
     let mut rest = None;
@@ -188,6 +183,12 @@ fn take(functions: &mut BTreeMap<u64, Function>, counts: &mut Counts, start: u64
         rest = (old_end > end).then(|| Function { size: (old_end - end) as u32, ..old });
     }
     counts.overlapping += u64::from(overlaps);
+    // Without room the bytes have no name, but not that of what was there before.
+    if functions.len() >= MOST_FUNCTIONS {
+        counts.left_out += 1;
+        return;
+    }
+    counts.taken += 1;
     functions.insert(start, function);
     if let Some(rest) = rest {
         // A function in two pieces is one more: without this, lines that cut ever more pieces would take all memory.
@@ -304,6 +305,16 @@ mod tests {
         }
         assert_eq!((turns, map.len()), (2, MOST_FUNCTIONS));
         assert_eq!(map.counts().left_out, 200_000);
+    }
+
+    #[test]
+    fn a_line_without_room_takes_the_old_name_all_the_same() {
+        let mut lines: String = (0..MOST_FUNCTIONS as u64).map(|n| format!("{:x} 100 f\n", n << 8)).collect();
+        lines.push_str("80 10 g\n");
+        let map = map(&lines);
+        check(&map, 0x7f, Some(("f", 0)));
+        check(&map, 0x80, None);
+        assert_eq!((map.len(), map.counts().left_out, map.counts().overlapping), (MOST_FUNCTIONS, 1, 1));
     }
 
     #[test]

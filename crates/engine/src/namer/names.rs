@@ -130,15 +130,17 @@ impl Names {
         self.tables.close(number);
     }
 
-    /// What the tables that are open take.
+    /// What the tables that are open take, and perf maps.
     pub(crate) fn bytes(&self) -> usize {
-        self.tables.bytes()
+        self.tables.bytes() + self.jit.bytes()
     }
 
-    /// Keeps what is new, and closes the tables that were not asked for longest, until the rest is small enough.
+    /// Keeps what is new, and closes the tables that were not asked for longest, until the rest is small enough. Perf maps have
+    /// half of it, and what tables leave.
     pub(crate) fn trim(&mut self, most: usize) {
         self.tables.keep_new();
-        self.tables.trim(most);
+        self.tables.trim(most - self.jit.bytes().min(most / 2));
+        self.jit.trim(most.saturating_sub(self.tables.bytes()));
     }
 
     /// Keeps all that is new.

@@ -4,8 +4,10 @@
 //! that does not answer in time is left to itself, with the process that it asked about.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
@@ -22,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_LOST: usize = 8;
 /// Processes whose maps had to go, or did not answer, that are remembered.
 const MOST_LEFT: usize = 4096;
+/// Of all maps that are held, so many bytes stay while others are read.
+const MOST_BYTES: usize = 8 << 20;
+/// What the start time of a process counts in, a second.
+const TICKS: u64 = 100;
 /// How much of a map is read in one interval, in steps of the reader.
 const MOST_STEPS: usize = 4;
 
@@ -31,6 +37,8 @@ pub(super) struct Jit {
     /// Processes whose maps did not answer.
     silent: HashSet<ProcessKey>,
     lost: Lost<()>,
+    /// What the maps take.
+    bytes: Arc<AtomicUsize>,
     caches: CacheLimits,
 }
 
@@ -45,9 +53,10 @@ pub(crate) struct MapState {
     pub(crate) ended: bool,
 }
 
-struct Question {
-    key: ProcessKey,
-    ask: Ask,
+enum Question {
+    Of(ProcessKey, Ask),
+    /// Give up maps until the rest takes no more bytes.
+    Trim(usize),
 }
 
 enum Ask {
@@ -60,7 +69,7 @@ enum Ask {
 }
 
 enum Answer {
-    Held,
+    Done,
     Name(Option<Arc<str>>),
     State(MapState),
 }
@@ -73,7 +82,7 @@ impl Default for Jit {
 
 impl Jit {
     pub(super) fn new(caches: CacheLimits) -> Self {
-        Self { reader: None, silent: HashSet::new(), lost: Lost::new([MOST_LOST; 2]), caches }
+        Self { reader: None, silent: HashSet::new(), lost: Lost::new([MOST_LOST; 2]), bytes: Arc::default(), caches }
     }
 
     /// The function at this address of the process. Each map is read at most once a window, and only what was added.
@@ -97,22 +106,47 @@ impl Jit {
         _ = self.ask(key, Ask::Hold);
     }
 
+    /// What the maps take of the heap.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
+    }
+
+    /// Gives up those that were not asked for longest, until the rest is small enough.
+    pub(super) fn trim(&mut self, most: usize) {
+        if self.bytes() > most
+            && let Some(reader) = &self.reader
+            && matches!(reader.ask(Question::Trim(most), PATIENCE), Asked::Late)
+        {
+            self.leave_reader();
+        }
+    }
+
+    /// Leaves the reader to itself, with its maps.
+    fn leave_reader(&mut self) {
+        self.lost.add((), self.reader.take());
+        self.bytes = Arc::default();
+    }
+
     fn ask(&mut self, key: ProcessKey, ask: Ask) -> Option<Answer> {
         if self.silent.contains(&key) || self.lost.is_full(()) {
             return None;
         }
         let reader = self.reader.get_or_insert_with(|| {
-            let caches = self.caches.clone();
+            let (caches, bytes) = (self.caches.clone(), Arc::clone(&self.bytes));
             Aside::start("perf-maps", || {
                 let mut maps = Maps::new(Proc::open().ok()?, caches);
-                Some(move |question| maps.answer(&question))
+                Some(move |question| {
+                    let answer = maps.answer(question);
+                    bytes.store(maps.bytes(), Relaxed);
+                    answer
+                })
             })
         });
-        match reader.ask(Question { key, ask }, PATIENCE) {
+        match reader.ask(Question::Of(key, ask), PATIENCE) {
             Asked::Answered(answer) => Some(answer),
             Asked::Gone => None,
             Asked::Late => {
-                self.lost.add((), self.reader.take());
+                self.leave_reader();
                 if self.silent.len() >= MOST_LEFT {
                     self.silent.clear();
                 }
@@ -151,26 +185,52 @@ impl Maps {
         Self { proc, maps: Lru::new(Cache::Pid, caches), left: HashMap::new() }
     }
 
-    fn answer(&mut self, question: &Question) -> Answer {
-        let Question { key, ask } = question;
+    fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Of(key, ask) => self.answer_of(key, &ask),
+            Question::Trim(most) => {
+                self.trim(most, 0);
+                Answer::Done
+            }
+        }
+    }
+
+    /// What the maps take of the heap.
+    fn bytes(&self) -> usize {
+        self.maps.values().map(|map| map.functions.heap_bytes()).sum()
+    }
+
+    /// Gives up those that were not asked for longest, but so many, until the rest is small enough.
+    fn trim(&mut self, most: usize, least: usize) {
+        let mut total = self.bytes();
+        while total > most
+            && self.maps.len() > least
+            && let Some((key, map)) = self.maps.pop_last()
+        {
+            total -= map.functions.heap_bytes();
+            leave(&mut self.left, vec![(key, map)]);
+        }
+    }
+
+    fn answer_of(&mut self, key: ProcessKey, ask: &Ask) -> Answer {
         match *ask {
             Ask::Hold => {
                 let Self { proc, maps, left } = self;
                 let open = || {
                     let mut map = Map::default();
-                    map.open(proc, *key);
+                    map.open(proc, key);
                     map
                 };
-                leave(left, maps.get_or_insert_with(*key, open).1);
-                Answer::Held
+                leave(left, maps.get_or_insert_with(key, open).1);
+                Answer::Done
             }
             Ask::Name { address, window } => {
-                let found = self.map(*key, window).functions.lookup(address);
+                let found = self.map(key, window).functions.lookup(address);
                 Answer::Name(found.map(|found| Arc::from(found.name)))
             }
             // One that had to go is not read again for its own sake, or many maps would push out each other in turn.
             Ask::State { window } => {
-                Answer::State(self.left_state(*key).unwrap_or_else(|| self.map(*key, window).state()))
+                Answer::State(self.left_state(key).unwrap_or_else(|| self.map(key, window).state()))
             }
         }
     }
@@ -185,8 +245,9 @@ impl Maps {
             map.read = window;
             map.open(proc, key);
             map.read();
+            self.trim(MOST_BYTES, 1);
         }
-        map
+        self.maps.peek(&key).expect("it was asked for last, and one always stays")
     }
 
     /// How far a map had got that had to go, if it is one.
@@ -202,7 +263,8 @@ impl Maps {
 }
 
 impl Map {
-    /// Opens `/tmp/perf-PID.map` as the process itself names it. A process that is gone leaves it as it was.
+    /// Opens `/tmp/perf-PID.map` as the process itself names it. A process that is gone leaves it as it was. Everybody may write
+    /// to that folder, so the file must be the process's own or root's, and no older than it.
     fn open(&mut self, proc: &mut Proc, key: ProcessKey) {
         let Some(facts) = facts(proc, key) else {
             self.ended = true;
@@ -210,7 +272,14 @@ impl Map {
         };
         let pid = facts.namespace_pid.unwrap_or(key.tgid);
         let path = PathBuf::from(format!("/tmp/perf-{pid}.map"));
-        if let Ok(opened) = proc.open_root_relative(key.tgid, &path) {
+        let written = |file: &File| {
+            let metadata = file.metadata().ok()?;
+            let own = metadata.uid() == 0 || facts.real_uid == Ok(metadata.uid());
+            Some(own && metadata.mtime().saturating_add(1) >= started(key))
+        };
+        if let Ok(opened) = proc.open_root_relative(key.tgid, &path)
+            && written(&opened.file) == Some(true)
+        {
             let device = opened.identity.device;
             let identity = (u64::from(device.major) << 32 | u64::from(device.minor), opened.identity.inode);
             self.file = Some((Arc::new(opened.file), identity));
@@ -241,9 +310,16 @@ fn leave(left: &mut HashMap<ProcessKey, MapState>, gone: Vec<(ProcessKey, Map)>)
     }
 }
 
+/// When a process started, in seconds since 1970.
+fn started(key: ProcessKey) -> i64 {
+    let now = |clock| rustix::time::clock_gettime(clock).tv_sec;
+    let booted = now(rustix::time::ClockId::Realtime) - now(rustix::time::ClockId::Boottime);
+    booted.saturating_add((key.start_time / TICKS) as i64)
+}
+
 /// The process, if it is still there.
 fn facts(proc: &mut Proc, key: ProcessKey) -> Option<Facts> {
-    proc.facts(key.tgid, Wanted::NAMESPACE_PID).ok().filter(|facts| facts.key == key)
+    proc.facts(key.tgid, Wanted::NAMESPACE_PID | Wanted::USER).ok().filter(|facts| facts.key == key)
 }
 
 #[cfg(test)]
@@ -297,6 +373,38 @@ mod tests {
         fs::remove_file(&process.1).unwrap();
         assert_eq!(name(&mut jit, key, 0x2000, 1).as_deref(), Some("second"));
         assert!(jit.state(key, 2).unwrap().ended);
+    }
+
+    #[test]
+    fn a_map_that_is_older_than_the_process_or_somebody_elses_is_not_its_own() {
+        let (mut jit, process) = (Jit::default(), Process::start());
+        let key = process.key();
+        let file = fs::File::options().write(true).open(&process.1).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+        assert_eq!(name(&mut jit, key, 0x1000, 1), None);
+        file.set_modified(std::time::SystemTime::now()).unwrap();
+        assert_eq!(name(&mut jit, key, 0x1000, 2).as_deref(), Some("first"));
+        if rustix::process::geteuid().is_root() {
+            let (mut jit, process) = (Jit::default(), Process::start());
+            std::os::unix::fs::chown(&process.1, Some(1), None).unwrap();
+            assert_eq!(name(&mut jit, process.key(), 0x1000, 1), None);
+        }
+    }
+
+    #[test]
+    fn maps_that_take_too_much_are_given_up() {
+        let (mut jit, processes) = (Jit::default(), [Process::start(), Process::start()]);
+        for process in &processes {
+            let lines: String = (1..1000).map(|at| format!("{at:x}000 10 function\n")).collect();
+            fs::write(&process.1, lines).unwrap();
+            assert!(name(&mut jit, process.key(), 0x1000, 1).is_some());
+        }
+        let both = jit.bytes();
+        jit.trim(both - 1);
+        assert_eq!(jit.bytes(), both / 2);
+        jit.trim(0);
+        assert_eq!(jit.bytes(), 0);
+        assert!(name(&mut jit, processes[1].key(), 0x1000, 2).is_some(), "it is read again");
     }
 
     #[test]
