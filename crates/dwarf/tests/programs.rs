@@ -168,6 +168,27 @@ fn split_files() {
 }
 
 #[test]
+fn a_split_file_of_another_build_is_not_believed() {
+    for version in ["-gdwarf-4", "-gdwarf-5"] {
+        let (folder, program) = build("cc", "plain.c", &[version, "-O2", "-gsplit-dwarf"]);
+        let named = || {
+            let stacks = ours(&program, &addresses(&program));
+            stacks.iter().flatten().any(|(function, _)| function == "inner")
+        };
+        assert!(named());
+        let files =
+            || folder.path().read_dir().expect("it is there").map(|entry| entry.expect("it can be read").path());
+        let dwo = files().find(|path| path.extension().is_some_and(|end| end == "dwo")).expect("the compiler made it");
+        run(Command::new("cc")
+            .current_dir(&folder)
+            .args([version, "-O0", "-gsplit-dwarf", "-Dprintf=puts_of_another", "-w", "-c", "-o"])
+            .arg(dwo.with_extension("o"))
+            .arg(source("plain.c")));
+        assert!(!named());
+    }
+}
+
+#[test]
 fn split_files_in_a_package() {
     // LLVM's packer does not come to an end with what GCC makes of C in DWARF 5.
     let (gcc, clang) = (["cc".to_owned(), "g++".to_owned()], [clang().replacen("clang++", "clang", 1), clang()]);

@@ -354,6 +354,20 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_keeps_its_name_when_its_file_is_closed_with_more_to_be_read() {
+        let (file, offset) = program();
+        let mut namer = Namer::default();
+        let mut stacks = Stacks::new();
+        stacks.push(ROOT, Frame { space: Space::file(0), address: offset });
+        namer.file(file);
+        namer.follow(Appended { restart: true, ..stacks.since((0, 0)) }, Vec::new());
+        namer.frames.set_beside(0, Beside::default(), &namer.replica.frames);
+        namer.frames.close(0);
+        namer.follow(stacks.since((1, 1)), Vec::new());
+        assert!(folded(&mut namer).contains("program"), "{}", folded(&mut namer));
+    }
+
+    #[test]
     fn a_mapping_says_whether_its_places_have_names_and_every_place_has_one() {
         let (file, offset) = program();
         let nameless = OpenedFile { file: 1, handle: None, ..program().0 };

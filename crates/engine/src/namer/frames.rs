@@ -140,7 +140,12 @@ impl Frames {
         // File by file, so that each one's symbols are opened once.
         todo.sort_unstable_by_key(|id| (frames[*id as usize].space, frames[*id as usize].address));
         for id in todo {
-            let known = self.resolve(frames[id as usize]);
+            let mut known = self.resolve(frames[id as usize]);
+            let before = self.known[id as usize];
+            if known.lines.1 == 0 && known.pending && before.lines.1 > 0 {
+                // Its file is closed: it keeps the name that it has.
+                known = Known { pending: false, ..before };
+            }
             if known.pending {
                 self.pending.push(id);
             }

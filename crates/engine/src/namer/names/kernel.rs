@@ -10,8 +10,8 @@ use symbolize::kernel::Builder;
 
 use super::Found;
 
-/// Modules and BPF programs come and go: an address without a name is worth reading the list again, but not more often than
-/// this, and than so many times what the reading took.
+/// Modules and BPF programs come and go: an address without a name, or beside one of them, is worth reading the list again, but
+/// not more often than this, and than so many times what the reading took.
 const AGAIN: Duration = Duration::from_secs(5);
 const AGAIN_BY_COST: u32 = 20;
 /// An address that a list was read for in vain is worth another only after this long.
@@ -37,16 +37,24 @@ impl Kernel {
         if self.read.is_none() {
             self.load();
         }
-        let found = self.symbols.as_ref().and_then(|symbols| find(symbols, address));
-        if found.is_some() || self.read.is_some_and(|read| read.elapsed() < self.pause(address)) {
-            return found;
+        let before = self.find(address);
+        // The list does not say where functions end: what came into an area since then is not what was there before it.
+        let lasts = before.as_ref().is_some_and(|(_, found)| found.module.is_none());
+        if lasts || self.read.is_some_and(|read| read.elapsed() < self.pause(address)) {
+            return before.map(|(_, found)| found);
         }
         self.load();
-        let found = self.symbols.as_ref().and_then(|symbols| find(symbols, address));
-        if found.is_none() && self.in_vain.len() < MOST_IN_VAIN {
+        let now = self.find(address);
+        if now.is_none() && self.in_vain.len() < MOST_IN_VAIN {
             self.in_vain.insert(address);
         }
-        found
+        nearer(before, now)
+    }
+
+    fn find(&self, address: u64) -> Option<(u64, Found)> {
+        let symbol = self.symbols.as_ref()?.lookup(address)?;
+        let (name, module) = (Arc::from(symbol.name), symbol.module.map(Arc::from));
+        Some((symbol.start, Found { name, module, ..Found::default() }))
     }
 
     fn pause(&self, address: u64) -> Duration {
@@ -83,7 +91,28 @@ impl Kernel {
     }
 }
 
-fn find(symbols: &KernelSymbols, address: u64) -> Option<Found> {
-    let symbol = symbols.lookup(address)?;
-    Some(Found { name: Arc::from(symbol.name), module: symbol.module.map(Arc::from), ..Found::default() })
+/// What an address belongs to by two lists: to what starts nearer, for the rest may be what is left beside it.
+fn nearer(before: Option<(u64, Found)>, now: Option<(u64, Found)>) -> Option<Found> {
+    let start = |found: &Option<(u64, Found)>| found.as_ref().map(|(start, _)| *start);
+    let found = if start(&before) > start(&now) { before } else { now };
+    found.map(|(_, found)| found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(start: u64, name: &str) -> Option<(u64, Found)> {
+        Some((start, Found { name: name.into(), ..Found::default() }))
+    }
+
+    #[test]
+    fn neither_a_new_program_nor_one_that_is_gone_has_the_name_of_its_neighbour() {
+        let name = |before, now| nearer(before, now).map(|found| found.name.to_string());
+        assert_eq!(name(at(0x100, "neighbour"), at(0x200, "new")).as_deref(), Some("new"));
+        assert_eq!(name(at(0x200, "gone"), at(0x100, "neighbour")).as_deref(), Some("gone"));
+        assert_eq!(name(at(0x200, "gone"), at(0x200, "in its place")).as_deref(), Some("in its place"));
+        assert_eq!(name(at(0x200, "gone"), None).as_deref(), Some("gone"));
+        assert_eq!(name(None, None), None);
+    }
 }
