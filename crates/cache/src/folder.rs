@@ -1,6 +1,7 @@
 //! The folder: its files by key, and how many of them there may be.
 
 use std::fs::{self, DirBuilder, File};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -9,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use crate::bytes::Bytes;
-use crate::pack::{self, Checked, Pack};
+use crate::pack::{self, Checked, Pack, VERSION};
 
-/// What a file's name ends with.
+/// What a file's name ends with, after the version: agents of several versions may use one folder.
 const SUFFIX: &str = ".table";
 /// What the name of one begins with that is being written.
 const BESIDE: &str = ".writing-";
@@ -93,6 +94,8 @@ pub struct Cache {
     bytes: u64,
     files: u64,
     written: u64,
+    /// Tells the files that this process writes from those of others: two may have one number in two containers.
+    writer: u64,
     checked: Checked,
 }
 
@@ -122,6 +125,7 @@ impl Cache {
             bytes: 0,
             files: 0,
             written: 0,
+            writer: RandomState::new().hash_one(std::process::id()),
             checked: Checked::default(),
         };
         cache.keep_limits().map_err(failed)?;
@@ -140,13 +144,18 @@ impl Cache {
             self.counts.count(1);
             return None;
         };
-        match Pack::open(&file, &self.checked) {
+        match Pack::open(&file, key, &self.checked) {
             Ok(Some(pack)) => {
                 self.counts.count(0);
                 note_use(&file);
                 Some(pack)
             }
-            _ => {
+            // It cannot be mapped now, but may be good.
+            Err(_) => {
+                self.counts.count(1);
+                None
+            }
+            Ok(None) => {
                 self.counts.count(2);
                 self.forget(key);
                 None
@@ -161,8 +170,9 @@ impl Cache {
     pub fn put(&mut self, key: &str, parts: &[(u64, Bytes)]) -> io::Result<Pack> {
         let path = self.path(key).ok_or(io::ErrorKind::InvalidInput)?;
         self.written += 1;
-        let beside = self.folder.join(format!("{BESIDE}{}-{}", std::process::id(), self.written));
-        let length = self.write(&beside, parts).and_then(|length| fs::rename(&beside, &path).map(|()| length));
+        let beside = self.folder.join(format!("{BESIDE}{:016x}-{}", self.writer, self.written));
+        let file = File::create_new(&beside)?;
+        let length = write(file, key, parts).and_then(|length| fs::rename(&beside, &path).map(|()| length));
         let length = length.inspect_err(|_| _ = fs::remove_file(&beside))?;
         self.bytes += length;
         self.files += 1;
@@ -170,14 +180,7 @@ impl Cache {
         if self.bytes > self.limits.bytes || self.files > self.limits.files {
             self.keep_limits()?;
         }
-        Pack::open(&file, &self.checked)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
-    }
-
-    fn write(&self, path: &Path, parts: &[(u64, Bytes)]) -> io::Result<u64> {
-        let mut file = BufWriter::with_capacity(64 << 10, File::create_new(path)?);
-        let length = pack::write(parts, &mut file)?;
-        file.flush()?;
-        Ok(length)
+        Pack::open(&file, key, &self.checked)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Removes the file of a key.
@@ -190,7 +193,7 @@ impl Cache {
     fn path(&self, key: &str) -> Option<PathBuf> {
         let plain = |letter: u8| letter.is_ascii_alphanumeric() || letter == b'-';
         let fine = !key.is_empty() && key.len() <= 200 && key.bytes().all(plain);
-        fine.then(|| self.folder.join(format!("{key}{SUFFIX}")))
+        fine.then(|| self.folder.join(format!("{key}.{VERSION}{SUFFIX}")))
     }
 
     /// Looks at what is there, and removes what is left over or too much.
@@ -230,6 +233,13 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+fn write(file: File, key: &str, parts: &[(u64, Bytes)]) -> io::Result<u64> {
+    let mut file = BufWriter::with_capacity(64 << 10, file);
+    let length = pack::write(key, parts, &mut file)?;
+    file.flush()?;
+    Ok(length)
 }
 
 /// Writes down that a file is used, so that others go before it.
@@ -288,9 +298,24 @@ mod tests {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let mut cache = Cache::open(folder.path(), ROOM, Counts::default()).unwrap();
         cache.put("k", &part("text")).unwrap();
-        fs::write(folder.path().join("k.table"), "nothing that makes sense, longer than a head of a file").unwrap();
+        fs::write(folder.path().join("k.2.table"), "nothing that makes sense, longer than a head of a file").unwrap();
         assert_eq!(text(cache.get("k")), None);
         assert_eq!((cache.counts.damaged(), names(folder.path()).len()), (1, 0));
+    }
+
+    #[test]
+    fn the_files_of_others_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let mut cache = Cache::open(folder.path(), ROOM, Counts::default()).unwrap();
+        cache.put("k", &part("text")).unwrap();
+        fs::rename(folder.path().join("k.2.table"), folder.path().join("k.1.table")).unwrap();
+        assert_eq!(text(cache.get("k")), None, "of another version");
+        let beside = folder.path().join(format!("{BESIDE}{:016x}-2", cache.writer));
+        fs::write(&beside, "being written").unwrap();
+        assert!(cache.put("k", &part("text")).is_err());
+        assert!(beside.exists());
+        assert_eq!((cache.counts.damaged(), names(folder.path()).len()), (0, 2));
     }
 
     #[test]
@@ -299,7 +324,7 @@ mod tests {
         let limits = Limits { bytes: 1 << 20, files: 4 };
         let mut cache = Cache::open(folder.path(), limits, Counts::default()).unwrap();
         let long_ago = |key: &str, hours: u64| {
-            let file = File::open(folder.path().join(format!("{key}.table"))).unwrap();
+            let file = File::open(folder.path().join(format!("{key}.2.table"))).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600)).unwrap();
         };
         for (key, hours) in [("a", 9), ("b", 8), ("c", 7), ("d", 6)] {
@@ -312,7 +337,7 @@ mod tests {
         let left_over = File::open(folder.path().join(".writing-1-2")).unwrap();
         left_over.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
         cache.put("e", &part("e")).unwrap();
-        assert_eq!(names(folder.path()), [".writing-1-1", "a.table", "d.table", "e.table"]);
+        assert_eq!(names(folder.path()), [".writing-1-1", "a.2.table", "d.2.table", "e.2.table"]);
         assert_eq!(cache.counts.removed(), 2);
         cache.put("f", &[(1, vec![0; 2 << 20].into())]).unwrap();
         assert_eq!(names(folder.path()), [".writing-1-1"], "one that has no room at all");

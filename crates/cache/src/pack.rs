@@ -1,7 +1,7 @@
 //! One file: how it is written, and what is believed of it when it is read.
 //!
 //! All numbers are little-endian and of eight bytes. The head: the letters `pyrtable`, the version, the number of parts, the
-//! length of the file, the checksum of the directory. The directory: number, offset, length and checksum of each part, by number.
+//! length of the file, the checksum of the directory, that of the key. The directory: number, offset, length and checksum of each part, by number.
 //! Parts begin at multiples of eight.
 
 use std::cell::RefCell;
@@ -20,8 +20,8 @@ use crate::bytes::Bytes;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"pyrtable");
 /// Goes up with each change of what is in the files, also of what parts mean: older files are made anew.
-const VERSION: u64 = 1;
-const HEAD: usize = 40;
+pub(crate) const VERSION: u64 = 2;
+const HEAD: usize = 48;
 const ENTRY: usize = 32;
 /// So many bytes are looked at before they are let go of again: what is looked at once is not to stay in memory.
 const STRIDE: usize = 256 << 10;
@@ -46,16 +46,16 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// Maps a file; nothing where it is none of ours, or not whole.
+    /// Maps the file of a key; nothing where it is not that, or not whole.
     #[expect(unsafe_code, reason = "mapping a file is unsafe, for somebody may cut it")]
-    pub(crate) fn open(file: &File, checked: &Checked) -> io::Result<Option<Self>> {
+    pub(crate) fn open(file: &File, key: &str, checked: &Checked) -> io::Result<Option<Self>> {
         // SAFETY: files are written once and renamed into a folder that no other user can write to (`Cache::open`), and nobody
         // changes or cuts one after that. Removing one does no harm to who has it mapped.
         let map = unsafe { Mmap::map(file)? };
-        let Some([magic, version, parts, length, checksum]) = map.get(..HEAD).and_then(numbers) else {
+        let Some([magic, version, parts, length, checksum, whose]) = map.get(..HEAD).and_then(numbers) else {
             return Ok(None);
         };
-        if magic != MAGIC || version != VERSION || length != map.len() as u64 {
+        if magic != MAGIC || version != VERSION || length != map.len() as u64 || whose != hash(key.as_bytes()) {
             return Ok(None);
         }
         let directory = usize::try_from(parts).ok().and_then(|parts| parts.checked_mul(ENTRY)?.checked_add(HEAD));
@@ -155,8 +155,8 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     XxHash3_64::oneshot(bytes)
 }
 
-/// Writes a file of these parts, which are sorted by number, and says how long it is.
-pub(crate) fn write(parts: &[(u64, Bytes)], into: &mut impl Write) -> io::Result<u64> {
+/// Writes the file of a key, of these parts, which are sorted by number, and says how long it is.
+pub(crate) fn write(key: &str, parts: &[(u64, Bytes)], into: &mut impl Write) -> io::Result<u64> {
     let mut offset = HEAD + parts.len() * ENTRY;
     let mut directory = Vec::with_capacity(parts.len() * ENTRY);
     for (number, bytes) in parts {
@@ -165,7 +165,7 @@ pub(crate) fn write(parts: &[(u64, Bytes)], into: &mut impl Write) -> io::Result
         }
         offset += bytes.len().next_multiple_of(8);
     }
-    for value in [MAGIC, VERSION, parts.len() as u64, offset as u64, hash(&directory)] {
+    for value in [MAGIC, VERSION, parts.len() as u64, offset as u64, hash(&directory), hash(key.as_bytes())] {
         into.write_all(&value.to_le_bytes())?;
     }
     into.write_all(&directory)?;
@@ -184,7 +184,7 @@ mod tests {
 
     fn written(parts: &[(u64, Bytes)]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        assert_eq!(write(parts, &mut bytes).unwrap(), bytes.len() as u64);
+        assert_eq!(write("k", parts, &mut bytes).unwrap(), bytes.len() as u64);
         bytes
     }
 
@@ -192,7 +192,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
-        if bytes.is_empty() { None } else { Pack::open(&file, &Checked::default()).unwrap() }
+        if bytes.is_empty() { None } else { Pack::open(&file, "k", &Checked::default()).unwrap() }
     }
 
     fn parts(all: &[(u64, &[u8])]) -> Vec<(u64, Bytes)> {
@@ -208,6 +208,13 @@ mod tests {
         assert_eq!((&*pack.part(1).unwrap(), &*pack.part(7).unwrap()), (&b"one"[..], &b""[..]));
         assert!(pack.part(0).is_none() && pack.part(2).is_none() && pack.part(u64::MAX).is_none());
         assert_eq!(pack.bytes_seen(), 21);
+    }
+
+    #[test]
+    fn the_file_of_another_key_is_none() {
+        let mut bytes = Vec::new();
+        write("other", &parts(&[(1, b"one")]), &mut bytes).unwrap();
+        assert!(opened(&bytes).is_none());
     }
 
     proptest::proptest! {
