@@ -5,7 +5,7 @@ use gimli::{DebugCuIndex, EndianSlice, IndexSectionId, LittleEndian};
 use std::fs::File;
 use std::io;
 
-use crate::section::Section;
+use crate::section::{Scratch, Section};
 use crate::sections::Sections;
 use crate::source::Source;
 
@@ -22,7 +22,7 @@ pub(crate) struct Package<R> {
 impl<R: ReadAt + Clone> Package<R> {
     /// Finds the sections; nothing where there is no list of units.
     pub(crate) fn open(elf: &Elf<R>, scratch: &dyn Fn() -> io::Result<File>) -> io::Result<Option<Self>> {
-        let index = Section::of(elf, ".debug_cu_index", scratch)?;
+        let index = Section::of(elf, ".debug_cu_index", &Scratch::new(scratch))?;
         if index.is_empty() || index.size > LARGEST_INDEX {
             return Ok(None);
         }

@@ -1,6 +1,6 @@
 //! The bytes of one section, wherever they are: in the file, or unpacked beside it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::sync::Arc;
@@ -14,8 +14,23 @@ const ZLIB: u32 = 1;
 const ZSTD: u32 = 2;
 /// The length of a compression header: `Elf64_Chdr` or `Elf32_Chdr`.
 const HEADER: [u64; 2] = [12, 24];
-/// No section is unpacked beyond this, whatever it claims.
-const LARGEST_UNPACKED: u64 = 4 << 30;
+/// The sections of one file take no more unpacked, whatever they claim.
+const MOST_UNPACKED: u64 = 1 << 30;
+/// A frame of Zstandard refers back so far, as a power of two: so much memory it takes to unpack.
+const LONGEST_WINDOW: u32 = 23;
+
+/// Makes the files into which the sections of one file are unpacked.
+pub(crate) struct Scratch<'s> {
+    make: &'s dyn Fn() -> io::Result<File>,
+    /// How many bytes may still be unpacked.
+    room: Cell<u64>,
+}
+
+impl<'s> Scratch<'s> {
+    pub(crate) fn new(make: &'s dyn Fn() -> io::Result<File>) -> Self {
+        Self { make, room: Cell::new(MOST_UNPACKED) }
+    }
+}
 
 /// The bytes of a section.
 #[derive(Debug)]
@@ -38,7 +53,7 @@ enum Bytes<R> {
 
 impl<R: ReadAt + Clone> Section<R> {
     /// The section of a name; an empty one where the file has none. A compressed one is unpacked into a file that `scratch` makes.
-    pub(crate) fn of(elf: &Elf<R>, name: &str, scratch: &dyn Fn() -> io::Result<File>) -> io::Result<Self> {
+    pub(crate) fn of(elf: &Elf<R>, name: &str, scratch: &Scratch<'_>) -> io::Result<Self> {
         let Some(header) = elf.section(name).filter(|header| header.has_bytes()) else {
             return Ok(Self::new(Bytes::Absent, 0));
         };
@@ -47,8 +62,8 @@ impl<R: ReadAt + Clone> Section<R> {
             let there = reader.size()?.saturating_sub(offset);
             return Ok(Self::new(Bytes::InFile { reader, offset }, header.size.min(there)));
         }
-        let mut file = scratch()?;
-        let size = unpack(elf, header, &mut file)?;
+        let mut file = (scratch.make)()?;
+        let size = unpack(elf, header, &mut file, &scratch.room)?;
         Ok(Self::new(Bytes::Unpacked { file: Arc::new(file), offset: 0 }, size))
     }
 
@@ -122,24 +137,36 @@ impl<R: ReadAt + Clone> Section<R> {
 /// A name or a path is not longer than this.
 const LONGEST_STRING: usize = 64 << 10;
 
-fn unpack<R: ReadAt>(elf: &Elf<R>, section: &Header, into: &mut File) -> io::Result<u64> {
+fn unpack<R: ReadAt>(elf: &Elf<R>, section: &Header, into: &mut File, room: &Cell<u64>) -> io::Result<u64> {
     let invalid = |what| io::Error::new(io::ErrorKind::InvalidData, what);
     let header_size = HEADER[usize::from(elf.is_64_bit())];
-    let mut kind = [0; 4];
-    if elf.reader().read_at(section.offset.0, &mut kind)? < 4 || section.size < header_size {
+    let mut header = [0; 16];
+    if elf.reader().read_at(section.offset.0, &mut header)? < header.len() || section.size < header_size {
         return Err(invalid("a compressed section is cut short"));
     }
+    let [kind, narrow, low, high] =
+        [0, 4, 8, 12].map(|at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
+    let claimed = if elf.is_64_bit() { u64::from(high) << 32 | u64::from(low) } else { u64::from(narrow) };
+    let left = room.get().checked_sub(claimed).ok_or_else(|| invalid("the sections are too large unpacked"))?;
+    room.set(left);
     let start = section.offset.0.saturating_add(header_size);
     let packed = io::BufReader::with_capacity(
         64 << 10,
         Stream { reader: elf.reader(), at: start, end: start + (section.size - header_size) },
     );
-    let mut plain: Box<dyn Read> = match u32::from_le_bytes(kind) {
+    let mut plain: Box<dyn Read> = match kind {
         ZLIB => Box::new(flate2::bufread::ZlibDecoder::new(packed)),
-        ZSTD => Box::new(zstd::Decoder::with_buffer(packed)?),
+        ZSTD => {
+            let mut decoder = zstd::Decoder::with_buffer(packed)?;
+            decoder.window_log_max(LONGEST_WINDOW)?;
+            Box::new(decoder)
+        }
         _ => return Err(invalid("a section is compressed in an unknown way")),
     };
-    let size = io::copy(&mut (&mut *plain).take(LARGEST_UNPACKED), into)?;
+    let size = io::copy(&mut (&mut *plain).take(claimed), into)?;
+    if size < claimed {
+        return Err(invalid("a compressed section is shorter than it says"));
+    }
     into.flush()?;
     into.rewind()?;
     Ok(size)

@@ -5,7 +5,7 @@ use std::io;
 
 use elf::{Elf, ReadAt};
 
-use crate::section::Section;
+use crate::section::{Scratch, Section};
 
 /// All that is read of DWARF: places in the code and names; nothing of variables and types.
 #[derive(Debug)]
@@ -26,7 +26,8 @@ pub(crate) struct Sections<R> {
 impl<R: ReadAt + Clone> Sections<R> {
     /// The sections of a file; `suffix` is `.dwo` for those of split DWARF.
     pub(crate) fn of(elf: &Elf<R>, suffix: &str, scratch: &dyn Fn() -> io::Result<File>) -> io::Result<Self> {
-        let section = |name: &str| Section::of(elf, &format!(".debug_{name}{suffix}"), scratch);
+        let scratch = Scratch::new(scratch);
+        let section = |name: &str| Section::of(elf, &format!(".debug_{name}{suffix}"), &scratch);
         Ok(Self {
             info: section("info")?,
             abbreviations: section("abbrev")?,

@@ -243,6 +243,18 @@ fn what_several_programs_have_in_common_in_a_file_of_its_own() {
 }
 
 #[test]
+fn a_section_that_claims_to_be_huge_is_not_unpacked() {
+    use std::os::unix::fs::FileExt as _;
+    let (_folder, program) = build("g++", "inlined.cpp", &["-g", "-O2"]);
+    run(Command::new("objcopy").arg("--compress-debug-sections=zlib").arg(&program));
+    let elf = parse(&program);
+    let header = elf.section(".debug_info").expect("it has one").offset.0;
+    let file = File::options().write(true).open(&program).expect("it can be written");
+    file.write_all_at(&(2_u64 << 30).to_le_bytes(), header + 8).expect("it can be written");
+    assert!(Dwarf::open(&elf, &elf, &Beside(&program)).is_err());
+}
+
+#[test]
 fn compressed_sections() {
     for kind in ["zlib", "zstd"] {
         let (_folder, program) = build("g++", "inlined.cpp", &["-g", "-O2"]);

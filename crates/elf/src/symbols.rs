@@ -81,7 +81,21 @@ impl Strings {
         text.truncate(without_version(&text).len());
         Some(text)
     }
+
+    /// The first bytes of a name, without its version: one read, however long the name is.
+    pub fn beginning(&self, reader: &impl ReadAt, name: u32) -> Option<Vec<u8>> {
+        let offset = u64::from(name);
+        let room = usize::try_from(self.size.checked_sub(offset)?).unwrap_or(LONGEST_BEGINNING);
+        let mut text = vec![0; room.min(LONGEST_BEGINNING)];
+        let count = reader.read_at(self.offset.0.checked_add(offset)?, &mut text).ok()?;
+        text.truncate(text[..count].iter().position(|&letter| letter == 0).unwrap_or(count));
+        text.truncate(without_version(&text).len());
+        Some(text)
+    }
 }
+
+/// By so many bytes names are compared.
+const LONGEST_BEGINNING: usize = 256;
 
 /// Reads many names of one table; those that are near one another in the file cost one read.
 #[derive(Debug)]

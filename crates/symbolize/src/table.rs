@@ -87,7 +87,7 @@ impl Table {
                 return;
             };
             let is_name = |name: Vec<u8>| !name.is_empty() && !name.starts_with(b".L") && !name.starts_with(b"$");
-            if !function.typed && !source.name(names.reader(), function.name).is_some_and(is_name) {
+            if !function.typed && !source.strings.beginning(names.reader(), function.name).is_some_and(is_name) {
                 return;
             }
             let size = u32::try_from(function.size).unwrap_or(LARGEST).min(LARGEST);
@@ -183,9 +183,9 @@ fn keep_one_name(entries: &mut [Entry], names: Strings, reader: &impl ReadAt) ->
         let same_rank = entries[from..from + same_start].iter().take_while(|entry| rank(entry) == rank(&first));
         let mut best = first;
         if same_rank.clone().any(|entry| entry.name != first.name) {
-            let mut best_name = names.name(reader, first.name.get()).unwrap_or_default();
+            let mut best_name = names.beginning(reader, first.name.get()).unwrap_or_default();
             for entry in same_rank.skip(1) {
-                let name = names.name(reader, entry.name.get()).unwrap_or_default();
+                let name = names.beginning(reader, entry.name.get()).unwrap_or_default();
                 if best_name.is_empty() || (!name.is_empty() && alias::compare(&name, &best_name).is_lt()) {
                     (best, best_name) = (*entry, name);
                 }
