@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for address in arguments {
         let address = u64::from_str_radix(&address, 16)?;
         let started = Instant::now();
-        let table = index.unit(address).and_then(|unit| Table::new(dwarf.table(unit, &Alone)?));
+        let table = index.unit(address).and_then(|unit| Table::new(dwarf.table(unit, &Alone)?.bytes));
         let Some(table) = table else { continue };
         writeln!(out, "{address:#x}: table of {} bytes in {:?}", table.bytes().len(), started.elapsed())?;
         for place in table.lookup(address) {

@@ -94,8 +94,13 @@ impl<R: ReadAt + Clone> Dwarf<R> {
         index::write(&flatten(ranges), &units)
     }
 
-    /// Reads a unit, for [`Table`](crate::Table).
-    pub fn table(&self, unit: UnitId, files: &impl Files<R>) -> Option<Vec<u8>> {
+    /// True once the system refused to read something: what was said without it is not all that there is.
+    pub fn has_failed(&self) -> bool {
+        self.main.sections.have_failed() || self.alternate.as_ref().is_some_and(|other| other.sections.have_failed())
+    }
+
+    /// Reads a unit; nothing where it makes no sense.
+    pub fn table(&self, unit: UnitId, files: &impl Files<R>) -> Option<UnitTable> {
         let head = Head::read(&self.main.sections.info, unit.0)?;
         let (unit, root) = Unit::open(&self.main, self.alternate.as_ref(), head)?;
         let folder = root.folder.as_deref().unwrap_or_default();
@@ -110,8 +115,20 @@ impl<R: ReadAt + Clone> Dwarf<R> {
                 _ => None,
             })
         });
-        Some(build(other.as_ref().unwrap_or(&unit), &lines, self.code))
+        let bytes = build(other.as_ref().unwrap_or(&unit), &lines, self.code);
+        let found = root.split.is_none() || other.is_some();
+        let failed = self.has_failed() || beside.as_ref().is_some_and(|source| source.sections.have_failed());
+        Some(UnitTable { bytes, whole: found && !failed })
     }
+}
+
+/// What was read of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitTable {
+    /// For [`Table`](crate::Table).
+    pub bytes: Vec<u8>,
+    /// Whether that is all: the other file that it is split over may have been out of reach.
+    pub whole: bool,
 }
 
 /// The file that has the rest of a unit.

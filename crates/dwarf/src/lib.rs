@@ -40,6 +40,6 @@ mod strings;
 mod table;
 mod unit;
 
-pub use dwarf::{Dwarf, Files};
+pub use dwarf::{Dwarf, Files, UnitTable};
 pub use index::{Index, UnitId};
 pub use table::{Place, Table};

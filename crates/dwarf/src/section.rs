@@ -39,6 +39,8 @@ pub(crate) struct Section<R> {
     pub(crate) size: u64,
     /// Where numbers were read last, and what is there: they stand in tables, and are asked for in order.
     near: RefCell<(u64, Vec<u8>)>,
+    /// The system refused to read something.
+    failed: Cell<bool>,
 }
 
 /// How many bytes are read where a number is asked for.
@@ -83,7 +85,7 @@ impl<R: ReadAt + Clone> Section<R> {
     }
 
     fn new(bytes: Bytes<R>, size: u64) -> Self {
-        Self { bytes, size, near: RefCell::default() }
+        Self { bytes, size, near: RefCell::default(), failed: Cell::default() }
     }
 
     /// The bytes at an offset: as many as asked for, or as the section has.
@@ -95,8 +97,16 @@ impl<R: ReadAt + Clone> Section<R> {
             Bytes::InFile { reader, offset: start } => reader.read_at(start.saturating_add(offset), &mut bytes),
             Bytes::Unpacked { file, offset: start } => file.read_at(start.saturating_add(offset), &mut bytes),
         };
+        if read.is_err() {
+            self.failed.set(true);
+        }
         bytes.truncate(read.unwrap_or(0));
         bytes
+    }
+
+    /// True once the system refused to read something: that may be there the next time.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.get()
     }
 
     /// The bytes up to the next NUL.

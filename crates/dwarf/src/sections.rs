@@ -41,6 +41,15 @@ impl<R: ReadAt + Clone> Sections<R> {
         })
     }
 
+    /// True once the system refused to read something of it.
+    pub(crate) fn have_failed(&self) -> bool {
+        let Self { info, abbreviations, strings, line_strings, string_offsets, addresses, ranges, range_lists, lines } =
+            self;
+        [info, abbreviations, strings, line_strings, string_offsets, addresses, ranges, range_lists, lines]
+            .iter()
+            .any(|section| section.has_failed())
+    }
+
     /// The same once more.
     pub(crate) fn whole(&self) -> Self {
         let whole = |section: &Section<R>| section.part(0, section.size);

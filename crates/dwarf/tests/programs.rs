@@ -66,7 +66,8 @@ fn ours(program: &Path, addresses: &[u64]) -> Vec<Stack> {
     let mut tables = HashMap::new();
     let mut stack = |address: &u64| {
         let unit = index.unit(*address)?;
-        let table = tables.entry(unit).or_insert_with(|| Table::new(dwarf.table(unit, &Beside(program))?)).as_ref()?;
+        let table =
+            tables.entry(unit).or_insert_with(|| Table::new(dwarf.table(unit, &Beside(program))?.bytes)).as_ref()?;
         let places = table.lookup(*address);
         Some(places.iter().map(|place| (place.function.to_owned(), format!("{}:{}", place.file, place.line))).collect())
     };
@@ -313,7 +314,7 @@ fn damaged_bytes_end_what_they_are_in_and_no_more() {
             let mut tables = HashMap::new();
             for address in &addresses {
                 let Some(unit) = index.unit(*address) else { continue };
-                let table = tables.entry(unit).or_insert_with(|| Table::new(dwarf.table(unit, &Nothing)?));
+                let table = tables.entry(unit).or_insert_with(|| Table::new(dwarf.table(unit, &Nothing)?.bytes));
                 let _ = table.as_ref().map(|table| table.lookup(*address));
             }
         }

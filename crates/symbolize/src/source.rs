@@ -1,6 +1,7 @@
 //! Source files, lines and inlined calls of native code, from DWARF.
 
 use std::collections::HashMap;
+use std::io;
 
 use cache::Bytes;
 use dwarf::{Dwarf, Files, Index, Table, UnitId};
@@ -44,10 +45,16 @@ pub enum Known {
 
 impl<R: ReadAt + Clone> Sources<R> {
     /// Finds the DWARF of a file: in itself, or in `beside`, which has what was stripped from it.
-    pub fn open(code: &R, beside: Option<&R>, files: &impl Files<R>) -> Option<Self> {
-        let dwarf = open(code, beside, files)?;
-        let index = Index::new(dwarf.index().into())?;
-        Some(Self { dwarf: Some(Some(dwarf)), ..Self::of(code, beside, index) })
+    ///
+    /// # Errors
+    /// The system refused something, as another file when too many are open: there may be DWARF all the same.
+    pub fn open(code: &R, beside: Option<&R>, files: &impl Files<R>) -> io::Result<Option<Self>> {
+        let Some(dwarf) = open(code, beside, files)? else { return Ok(None) };
+        let index = Index::new(dwarf.index().into());
+        if dwarf.has_failed() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "not all of the debug information could be read"));
+        }
+        Ok(index.map(|index| Self { dwarf: Some(Some(dwarf)), ..Self::of(code, beside, index) }))
     }
 
     /// The DWARF that was read before, from what was kept of it.
@@ -83,10 +90,17 @@ impl<R: ReadAt + Clone> Sources<R> {
     }
 
     fn read(&mut self, unit: UnitId, files: &impl Files<R>) -> Option<Table<Bytes>> {
-        self.fresh.push(unit);
-        let Self { code, beside, dwarf, .. } = self;
-        let dwarf = dwarf.get_or_insert_with(|| open(code, beside.as_ref(), files)).as_ref()?;
-        Table::new(dwarf.table(unit, files)?.into())
+        let Self { code, beside, dwarf, fresh, .. } = self;
+        let dwarf = match dwarf {
+            Some(dwarf) => dwarf,
+            None => dwarf.insert(open(code, beside.as_ref(), files).ok()?),
+        };
+        let read = dwarf.as_ref().and_then(|dwarf| dwarf.table(unit, files));
+        // What was out of reach may be there the next time.
+        if read.as_ref().is_none_or(|read| read.whole) {
+            fresh.push(unit);
+        }
+        Table::new(read?.bytes.into())
     }
 
     /// True when units were read that are not kept yet.
@@ -107,8 +121,11 @@ impl<R: ReadAt + Clone> Sources<R> {
     pub fn use_kept(&mut self, kept: &Kept) {
         if let Some(index) = kept.part(kept::UNITS).and_then(Index::new) {
             self.index = index;
-            self.units.clear();
-            self.fresh.clear();
+            // What is not all there is to a unit is not kept, but is all there is now.
+            let Self { units, fresh, .. } = self;
+            let on_heap = |table: &Table<Bytes>| !table.bytes().is_mapped();
+            units.retain(|unit, table| table.as_ref().is_some_and(on_heap) && !fresh.contains(unit));
+            fresh.clear();
         }
     }
 
@@ -119,8 +136,13 @@ impl<R: ReadAt + Clone> Sources<R> {
     }
 }
 
-fn open<R: ReadAt + Clone>(code: &R, beside: Option<&R>, files: &impl Files<R>) -> Option<Dwarf<R>> {
-    let code = Elf::parse(code.clone()).ok()?.0;
+/// Nothing where there is none, or where it makes no sense; an error where the system refused.
+fn open<R: ReadAt + Clone>(code: &R, beside: Option<&R>, files: &impl Files<R>) -> io::Result<Option<Dwarf<R>>> {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    let Ok((code, _)) = Elf::parse(code.clone()) else { return Ok(None) };
     let beside = beside.and_then(|beside| Some(Elf::parse(beside.clone()).ok()?.0));
-    Dwarf::open(&code, beside.as_ref().unwrap_or(&code), files).ok()?
+    match Dwarf::open(&code, beside.as_ref().unwrap_or(&code), files) {
+        Err(error) if matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof) => Ok(None),
+        opened => opened,
+    }
 }

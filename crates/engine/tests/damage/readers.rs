@@ -108,7 +108,7 @@ fn read_sources<'a>(file: &Image<'a>, beside: Option<&Image<'a>>, addresses: &[u
     let files = Beside(beside.cloned());
     // What is beside is what was stripped, or what the file's DWARF refers to.
     for stripped in [None, beside] {
-        let Some(mut sources) = Sources::open(file, stripped, &files) else { continue };
+        let Ok(Some(mut sources)) = Sources::open(file, stripped, &files) else { continue };
         for &address in addresses {
             sources.lookup(Svma(address), &files, None, true);
         }

@@ -169,7 +169,12 @@ impl Opened {
                     tracing::debug!(file = &*file.name, %problem, "symbols are incomplete");
                 }
                 let (code, beside) = symbols.readers();
-                opened.sources = Sources::open(code, beside, &file.beside);
+                opened.sources = Sources::open(code, beside, &file.beside).unwrap_or_else(|error| {
+                    tracing::debug!(file = &*file.name, %error, "debug information could not be read this time");
+                    // Others are not to take it for a file that has none.
+                    opened.key = None;
+                    None
+                });
                 opened.symbols = Some(symbols);
             }
             Err(error) => tracing::debug!(file = &*file.name, %error, "no symbols"),
@@ -399,6 +404,28 @@ mod tests {
         let known: Vec<_> =
             text(&file).map(|at| tables.open(0, &file).calls(FileOffset(at), &file.beside, false)).collect();
         assert_eq!(known, expect.into_iter().map(|(_, calls)| calls).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_unit_without_its_other_file_is_not_kept() {
+        let place = Place::new();
+        let file = seen(&place.program("program", &["-g", "-O2", "-gsplit-dwarf"]));
+        let files = std::fs::read_dir(&place.folder).unwrap().map(|entry| entry.unwrap().path());
+        let unit = files.into_iter().find(|path| path.extension().is_some_and(|end| end == "dwo")).unwrap();
+        let away = unit.with_extension("away");
+        let inlined = |tables: &mut Tables| {
+            let known = all(tables, &file).into_iter().filter_map(|(_, known)| known);
+            known.filter(|known| matches!(known, Known::Calls(calls) if calls.len() > 1)).count()
+        };
+        std::fs::rename(&unit, &away).unwrap();
+        let (mut tables, _) = place.tables();
+        assert_eq!(inlined(&mut tables), 0);
+        tables.keep_all();
+        std::fs::rename(&away, &unit).unwrap();
+        assert_eq!(inlined(&mut tables), 0, "it is read once");
+        let (mut tables, counts) = place.tables();
+        assert_ne!(inlined(&mut tables), 0);
+        assert_eq!(counts.disk.found(), 1, "what else was kept is used");
     }
 
     #[test]
