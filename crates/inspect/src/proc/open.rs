@@ -265,7 +265,9 @@ fn finish(tgid: u32, place: OwnedFd, path: PathBuf, reached: Reached) -> Result<
 fn generation(file: &OwnedFd) -> Option<u32> {
     const REQUEST: rustix::ioctl::Opcode = rustix::ioctl::opcode::read::<u64>(b'v', 1);
     let mut number = [0_u32; 2];
-    // SAFETY: the kernel writes at most the eight bytes that the request names, and these are there.
-    unsafe { rustix::ioctl::ioctl(file, rustix::ioctl::Updater::<REQUEST, [u32; 2]>::new(&mut number)).ok()? };
+    // SAFETY: the request reads into the eight bytes that it names, and `number` has as many.
+    let request = unsafe { rustix::ioctl::Updater::<REQUEST, [u32; 2]>::new(&mut number) };
+    // SAFETY: a file system that does not know the request refuses it.
+    unsafe { rustix::ioctl::ioctl(file, request).ok()? };
     Some(number[0])
 }
