@@ -2,7 +2,7 @@
 //!
 //! Shares of the bound are given out at the start: to unwind rows, symbol tables, stacks. What else the process holds (the store,
 //! the page, profiles under way) moves, so the sampler looks at the whole once a second and has something let go of: first
-//! half of the symbol tables, those that were asked for longest ago first; then, if that was not enough, all stacks
+//! half of the symbol tables and perf maps, those that were asked for longest ago first; then, if that was not enough, all stacks
 //! and the names of their frames, which ends all intervals early. Nothing is lost by it, only done again.
 
 use std::sync::Arc;
