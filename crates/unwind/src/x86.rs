@@ -13,6 +13,8 @@ pub(crate) enum Effect {
     Pop(bool),
     /// The stack pointer goes up by so much; down, if that is negative.
     MoveStack(i64),
+    /// The stack pointer goes down to a multiple of 16.
+    AlignStack,
     /// The stack pointer becomes the frame pointer plus a number.
     StackFromFrame(i64),
     /// The stack pointer becomes something else.
@@ -139,6 +141,9 @@ fn is_short(code: Code) -> bool {
     )
 }
 
+/// What clears the last four bits of an address.
+const ALIGNED: u64 = !15;
+
 fn effect(instruction: &Instruction) -> Effect {
     let first = match instruction.op0_kind() {
         OpKind::Register => instruction.op0_register(),
@@ -169,6 +174,9 @@ fn effect(instruction: &Instruction) -> Effect {
                 _ => return Effect::StackElsewhere,
             };
             Effect::MoveStack(if instruction.mnemonic() == Mnemonic::Add { number } else { number.wrapping_neg() })
+        }
+        Mnemonic::And if first == Register::RSP && matches!(instruction.try_immediate(1), Ok(ALIGNED)) => {
+            Effect::AlignStack
         }
         Mnemonic::Lea if first == Register::RSP => {
             if let Some(offset) = near(Register::RSP) {

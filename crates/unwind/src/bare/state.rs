@@ -82,6 +82,11 @@ impl State {
                 self.deepen(-8)?;
             }
             Effect::MoveStack(up) => self.deepen(up.wrapping_neg())?,
+            // Whoever called the function kept to the rule that the CFA is a multiple of 16.
+            Effect::AlignStack => {
+                let up = self.depth.map_or(0, |depth| i64::from(depth) - i64::from(depth + 15) / 16 * 16);
+                self.deepen(up.wrapping_neg())?;
+            }
             Effect::StackFromFrame(up) => match self.fp {
                 Fp::Below(distance) => {
                     self.depth = Some(distance);
@@ -213,6 +218,9 @@ mod tests {
         // The place of the frame pointer was left.
         check(&[Push(true), FrameElsewhere, MoveStack(8)], "Register(rsp, 8) Lost");
         check(&[StackElsewhere], "Unknown");
+        check(&[AlignStack], "Register(rsp, 16) Same");
+        check(&[AlignStack, MoveStack(-48), AlignStack], "Register(rsp, 64) Same");
+        check(&[AlignStack, StackElsewhere], "Unknown");
     }
 
     #[test]

@@ -162,6 +162,7 @@ run:
 	call entered
 	mov %rbx, %rdi
 	call by_agreement
+	call aligned_without
 	dec %ebx
 	jnz 1b
 	add $24, %rsp
@@ -285,6 +286,19 @@ by_agreement:
 	pop %rbp
 	ret
 	.size by_agreement, .-by_agreement
+
+	/* The stack pointer is kept in a register while it is aligned. */
+	.type aligned_without, @function
+aligned_without:
+	mov %rsp, %rcx
+	and $-16, %rsp
+	sub $48, %rsp
+	call leaf
+	sub $32, %rsp
+	call leaf
+	mov %rcx, %rsp
+	ret
+	.size aligned_without, .-aligned_without
 
 	/* It is called at two places, has something in the frame pointer, and goes on behind another function. */
 	.type two_begins, @function
