@@ -13,6 +13,12 @@ pub(crate) enum Effect {
     Pop(bool),
     /// The stack pointer goes up by so much; down, if that is negative.
     MoveStack(i64),
+    /// Another register, by its number, becomes the stack pointer.
+    CopyStack(u8),
+    /// The stack pointer becomes another register.
+    StackFromCopy(u8),
+    /// Another register becomes something else.
+    Write(u8),
     /// The stack pointer goes down to a multiple of 16.
     AlignStack,
     /// The stack pointer becomes the frame pointer plus a number.
@@ -141,6 +147,17 @@ fn is_short(code: Code) -> bool {
     )
 }
 
+/// The number of a general register, whichever part of it is named.
+fn general(register: Register) -> Option<u8> {
+    let from = |first: Register| register as u8 - first as u8;
+    match register {
+        _ if register < Register::AL || register > Register::R15 => None,
+        _ if register >= Register::AX => Some(from(Register::AX) % 16),
+        _ if register >= Register::SPL => Some(from(Register::SPL) + 4),
+        _ => Some(from(Register::AL) % 4),
+    }
+}
+
 /// What clears the last four bits of an address.
 const ALIGNED: u64 = !15;
 
@@ -186,6 +203,12 @@ fn effect(instruction: &Instruction) -> Effect {
         }
         Mnemonic::Mov if first == Register::RSP && second == Register::RBP => Effect::StackFromFrame(0),
         Mnemonic::Mov if first == Register::RBP && second == Register::RSP => Effect::FrameFromStack(0),
+        Mnemonic::Mov if second == Register::RSP && first >= Register::RAX && !is_sp(first) => {
+            general(first).map_or(Effect::None, Effect::CopyStack)
+        }
+        Mnemonic::Mov if first == Register::RSP && second >= Register::RAX => {
+            general(second).map_or(Effect::StackElsewhere, Effect::StackFromCopy)
+        }
         Mnemonic::Lea if first == Register::RBP => {
             near(Register::RSP).map_or(Effect::FrameElsewhere, Effect::FrameFromStack)
         }
@@ -203,6 +226,6 @@ fn effect(instruction: &Instruction) -> Effect {
         Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Bt | Mnemonic::Call | Mnemonic::Jmp => Effect::None,
         _ if is_sp(first) => Effect::StackElsewhere,
         _ if is_fp(first) => Effect::FrameElsewhere,
-        _ => Effect::None,
+        _ => general(first).map_or(Effect::None, Effect::Write),
     }
 }

@@ -356,7 +356,12 @@ impl Follow {
                 let mark = self.number(after)?;
                 self.after_calls.push(Reverse((place(step.next), place(step.at), mark)));
             }
-            Flow::Jump(target) => self.jump(code, target, after, after.is_entry() && code.extent == Extent::Reached)?,
+            Flow::Jump(target) => {
+                let outside = target.wrapping_sub(code.address) >= code.bytes.len() as u64;
+                // The last call of a function that begins here for sure is as good as a return.
+                self.returns[self.part as usize] |= self.is_known && outside && after.is_entry();
+                self.jump(code, target, after, after.is_entry() && code.extent == Extent::Reached)?;
+            }
             Flow::Branch(target) => {
                 self.jump(code, target, after, false)?;
                 return Ok(Some(after));

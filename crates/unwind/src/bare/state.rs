@@ -29,6 +29,8 @@ pub(super) struct State {
     fp: Fp,
     /// How far below the CFA the caller's frame pointer was saved, and still is.
     saved: Option<i32>,
+    /// A register that has the stack pointer of a place so far below the CFA.
+    copy: Option<(u8, i32)>,
 }
 
 /// The function cannot be as it was taken to be.
@@ -37,7 +39,7 @@ pub(super) struct Contradiction;
 
 impl State {
     /// Where a function begins.
-    pub(super) const ENTRY: Self = Self { depth: Some(AT_ENTRY), fp: Fp::Caller, saved: None };
+    pub(super) const ENTRY: Self = Self { depth: Some(AT_ENTRY), fp: Fp::Caller, saved: None, copy: None };
 
     /// The same, with so many more bytes on the stack.
     pub(super) const fn entered_with(bytes: i32) -> Self {
@@ -82,6 +84,13 @@ impl State {
                 self.deepen(-8)?;
             }
             Effect::MoveStack(up) => self.deepen(up.wrapping_neg())?,
+            Effect::CopyStack(register) => self.copy = self.depth.map(|depth| (register, depth)),
+            // Of what a call writes nothing is taken back: code that calls others knows what they keep.
+            Effect::StackFromCopy(from) => {
+                self.depth = self.copy.filter(|(register, _)| *register == from).map(|(_, depth)| depth);
+                self.deepen(0)?;
+            }
+            Effect::Write(register) => self.copy = self.copy.filter(|(copy, _)| *copy != register),
             // Whoever called the function kept to the rule that the CFA is a multiple of 16.
             Effect::AlignStack => {
                 let up = self.depth.map_or(0, |depth| i64::from(depth) - i64::from(depth + 15) / 16 * 16);
@@ -134,7 +143,8 @@ impl State {
         };
         let fp = if self.fp == other.fp { self.fp } else { Fp::Other };
         let saved = self.saved.filter(|_| self.saved == other.saved);
-        Some(Self { depth, fp, saved })
+        let copy = self.copy.filter(|_| self.copy == other.copy);
+        Some(Self { depth, fp, saved, copy })
     }
 
     pub(super) fn rule(&self) -> Rule {
@@ -221,6 +231,11 @@ mod tests {
         check(&[AlignStack], "Register(rsp, 16) Same");
         check(&[AlignStack, MoveStack(-48), AlignStack], "Register(rsp, 64) Same");
         check(&[AlignStack, StackElsewhere], "Unknown");
+        let copied = [CopyStack(1), StackElsewhere, MoveStack(-64)];
+        check(&copied, "Unknown");
+        check(&[&copied[..], &[StackFromCopy(1)]].concat(), "Register(rsp, 8) Same");
+        check(&[&copied[..], &[StackFromCopy(2)]].concat(), "Unknown");
+        check(&[&copied[..], &[Write(1), StackFromCopy(1)]].concat(), "Unknown");
     }
 
     #[test]
