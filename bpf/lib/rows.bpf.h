@@ -73,7 +73,7 @@ struct {
 	__type(value, u64);
 } recent_rules SEC(".maps");
 
-/* The number of the table of a file; 0 while there is none. */
+/* The number of the table of a file; 0 while there is none. A function of its own, for several ask in loops. */
 __attribute__((noinline)) int table_of(u64 tag)
 {
 	/* Bits that the word does not keep; the lowest is always set. */

@@ -13,7 +13,7 @@
 #include "rows.bpf.h"
 #include "vma.bpf.h"
 
-/* The verifier looks at each step of a call: fewer are loaded sooner, more are left sooner. */
+/* The verifier looks at every step that one call may make, and at every call that one caller may make. */
 #define STEPS_PER_CALL 8
 #define CALLS_PER_CALL 32
 #define CALLS (MAX_DEPTH / STEPS_PER_CALL / CALLS_PER_CALL)

@@ -42,8 +42,8 @@ const SWEPT: usize = 64 << 10;
 const MOST_CALLED: usize = 1 << 18;
 /// Places that are kept to which functions go.
 const MOST_PENDING: usize = 4096;
-/// Addresses that all the code takes are looked for where so many bytes are in no table.
-const MUCH: u64 = 1 << 10;
+/// So many bytes of the file's code are worth being looked at, for the addresses that they take, for a byte of code.
+const LOOKED_A_BYTE: u64 = 64;
 /// With so few symbols it costs nothing to read them.
 const FEW_SYMBOLS: u64 = 1 << 14;
 /// So many symbols are worth being read for a byte of code.
@@ -186,7 +186,8 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
         if starts.are_complete() && self.reads_symbols(to - from) {
             return;
         }
-        if self.is_whole && to - from >= MUCH {
+        let code = elf.segments().iter().filter(|segment| segment.is_code());
+        if self.is_whole && code.map(|segment| segment.file_size).sum::<u64>() / LOOKED_A_BYTE <= to - from {
             let taken = self.taken.get_or_insert_with(|| taken::taken(elf));
             let first = taken.partition_point(|taken| taken.target < from);
             // What takes an address near by may be a jump within a function.
@@ -298,13 +299,14 @@ impl<'e, R: ReadAt + Clone> Bare<'e, R> {
             return end;
         }
         let begins = is_entry || is_called || (is_named && !split_off);
-        let agreed = pending.flatten().and_then(|state| state.joined(State::ENTRY));
         let (state, is_known) = match pending {
             None => (Some(State::ENTRY), begins || is_taken),
-            // What calls it and what goes on with it agree on the stack. Hand-written code takes arguments in any register.
-            Some(_) if begins && agreed.is_some_and(|state| state.may_return() == Some(true)) => (agreed, true),
-            // What another function goes to with something on its stack must return as well: that one may be wrong.
-            Some(state) => (state, state.is_some_and(|state| state.may_return() == Some(true))),
+            Some(state) => {
+                // Who calls it and who goes on with it may differ in all but the stack.
+                let state = state.map(|state| state.joined(State::ENTRY).filter(|_| begins).unwrap_or(state));
+                // What another function goes to with something on its stack must return as well: that one may be wrong.
+                (state, state.is_some_and(|state| state.may_return() == Some(true)))
+            }
         };
         let code = Code { bytes: code, address: at, extent, is_known };
         let fits = state.is_some_and(|state| self.follow.run(code, state));

@@ -148,6 +148,7 @@ impl<R: ReadAt + Clone> Table<R> {
         if header.kind != Kind::Cie || header.size > LONGEST {
             return None;
         }
+        self.looks = self.looks.saturating_add(header.size / BYTES_A_LOOK);
         let layout = self.layout;
         let body = self.pieces.bytes(position + header.body, (header.size - header.body) as usize);
         let (mut cie, program) = Cie::parse(body)?;

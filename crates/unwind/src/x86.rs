@@ -203,12 +203,10 @@ fn effect(instruction: &Instruction) -> Effect {
         }
         Mnemonic::Mov if first == Register::RSP && second == Register::RBP => Effect::StackFromFrame(0),
         Mnemonic::Mov if first == Register::RBP && second == Register::RSP => Effect::FrameFromStack(0),
-        Mnemonic::Mov if second == Register::RSP && first >= Register::RAX && !is_sp(first) => {
-            general(first).map_or(Effect::None, Effect::CopyStack)
-        }
-        Mnemonic::Mov if first == Register::RSP && second >= Register::RAX => {
+        Mnemonic::Mov if first == Register::RSP => {
             general(second).map_or(Effect::StackElsewhere, Effect::StackFromCopy)
         }
+        Mnemonic::Mov if second == Register::RSP => general(first).map_or(Effect::None, Effect::CopyStack),
         Mnemonic::Lea if first == Register::RBP => {
             near(Register::RSP).map_or(Effect::FrameElsewhere, Effect::FrameFromStack)
         }

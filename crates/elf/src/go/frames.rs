@@ -11,7 +11,7 @@ use super::table::{FunctionRecord, Pclntab, RECORD_BYTES, Version};
 
 /// A longer table is of no real function.
 const LONGEST_PC_TABLE: usize = 1 << 20;
-/// All that are read of a program together. The largest have some ten megabytes.
+/// All that is read of them in a program: of each function at least the first 256 bytes.
 const MOST_PC_BYTES: u64 = 1 << 28;
 /// Source files whose kind is remembered. A program has some ten thousand.
 const MOST_FILES: usize = 1 << 16;

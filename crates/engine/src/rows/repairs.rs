@@ -80,7 +80,8 @@ impl Repairs {
     }
 
     fn answer(&self, repaired: Repaired) {
-        // It has room for as many as are held; and who is gone waits no more.
+        // It has room for as many as are held. Those that were let go of meanwhile may take it: the sampler waits for none
+        // without end.
         _ = self.done.try_send(repaired);
     }
 }

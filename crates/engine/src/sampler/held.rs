@@ -102,17 +102,12 @@ impl Sampler {
             let repaired = walk.and_then(|walk| with(&waiting.words, &walk));
             self.count_held(&waiting, repaired.as_ref().unwrap_or(&waiting.words));
         }
-        let late: Vec<u64> = self
-            .held
-            .waiting
-            .iter()
-            .filter(|(_, waiting)| waiting.since.elapsed() > LATEST)
-            .map(|(ticket, _)| *ticket)
-            .collect();
-        for ticket in late {
-            let Some(waiting) = self.held.waiting.remove(&ticket) else { continue };
+        // The rows thread counts their walks, whenever it comes to them.
+        let now = Instant::now();
+        let is_late = |waiting: &Waiting| now.duration_since(waiting.since) > LATEST;
+        let late: Vec<_> = self.held.waiting.extract_if(|_, waiting| is_late(waiting)).collect();
+        for (_, waiting) in late {
             self.held.bytes -= waiting.bytes;
-            self.rows.counts.leave_unrepaired(1);
             self.count_held(&waiting, &waiting.words);
         }
     }

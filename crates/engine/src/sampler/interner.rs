@@ -129,11 +129,11 @@ impl Interner {
             if depth + 1 == inner && record.head.left_out > 0 {
                 path.push(&mut self.stacks, Frame { space: Space::LEFT_OUT, address: 0 });
             }
-            // A return address may be the first of another function: its call is the byte before.
             if is_vsyscall(*address) {
                 path.push(&mut self.stacks, Frame { space: Space::VSYSCALL, address: address & 0xfff });
                 continue;
             }
+            // A return address may be the first of another function: its call is the byte before.
             let returned = if depth > 0 { address & ADDRESS_EXACT == 0 } else { in_syscall };
             let address = (address & !ADDRESS_EXACT).wrapping_sub(u64::from(returned));
             let inside = |mapping: &Mapping| (mapping.start..mapping.end).contains(&address);

@@ -78,6 +78,8 @@ impl State {
             }
             Effect::Pop(false) if self.depth == Some(AT_ENTRY) => self.depth = None,
             Effect::Pop(into_fp) => {
+                // It may be into that register.
+                self.copy = None;
                 if into_fp {
                     self.restore(self.depth);
                 }
