@@ -7,7 +7,7 @@
 
 #include "workload.h"
 
-enum { HEAVY = 6000000, LIGHT = 3000000, OWN = 1000000 };
+enum { HEAVY = 30000000, LIGHT = 15000000, OWN = 5000000 };
 
 FRAME static uint64_t leaf(uint64_t seed, int rounds)
 {
