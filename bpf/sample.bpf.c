@@ -106,6 +106,13 @@ static __always_inline bool read_task(struct scratch *s, struct user_state *u, u
 	return u->cs & 3;
 }
 
+/* Whether it is the number of a system call of 64-bit programs that puts another program in their place: execve or execveat.
+ * Source: arch/x86/entry/syscalls/syscall_64.tbl. */
+static __always_inline bool is_exec(u64 call)
+{
+	return call == 59 || call == 322;
+}
+
 /* All registers of the interrupted frame, which few walks need. */
 static __always_inline void take_registers(struct scratch *s, struct bpf_perf_event_data *ctx)
 {
@@ -229,6 +236,11 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	u32 end = ending * END_gone;
 	if (has_user)
 		enter_space(s, &task.space);
+	/* Exec has let go of the memory that the registers are of. */
+	if (has_user && is_exec(user.orig_ax) && (head->flags & SAMPLE_IN_SYSCALL) && resolve(user.pc) == NOT_CODE) {
+		has_user = false;
+		end = END_gone;
+	}
 	if (has_user && user.cs != USER_CS_64) {
 		/* Its place is a frame without any walk. */
 		resolve(user.pc);

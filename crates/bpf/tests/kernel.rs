@@ -1,6 +1,7 @@
 //! The programs on the running kernel. Needs root, as the make target that runs it says.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use engine::cache::CacheSizes;
 use engine::kernel::Kernel;
 use engine::symbol_cache::SymbolWish;
 use engine::{Batch, Demangle, Engine, Settings};
-use profile::SampleLabelValue;
+use profile::{Profile, SampleLabelValue};
 use pyrope_bpf::{Config, Loaded};
 
 fn start() -> Engine {
@@ -148,6 +149,32 @@ fn names_of_threads_are_read_while_somebody_wants_them() {
     engine.stop();
     let all: i64 = by_comm(&batches.lock().unwrap()).values().sum();
     assert_eq!((account.delivered() as i64, account.balances(), account.open()), (all, true, 0));
+}
+
+#[test]
+fn a_program_that_exec_is_putting_in_place_has_no_frames_of_the_one_before() {
+    let engine = start();
+    let batches: Arc<Mutex<Vec<Batch>>> = Arc::default();
+    let sink = Arc::clone(&batches);
+    let take = move |batch| {
+        sink.lock().unwrap().push(batch);
+        Ok(())
+    };
+    let session = engine.open(Settings { sample_rate: 997, ..settings() }, Box::new(take)).unwrap();
+    let end = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < end {
+        assert!(Command::new("/bin/true").status().unwrap().success());
+    }
+    session.close();
+    engine.stop();
+    let batches = batches.lock().unwrap();
+    let folded: Vec<String> =
+        batches.iter().filter(|batch| !batch.open).flat_map(|batch| &batch.profiles).map(Profile::folded).collect();
+    let in_exec: Vec<&str> =
+        folded.iter().flat_map(|profile| profile.lines()).filter(|stack| stack.contains("execve;")).collect();
+    assert!(in_exec.len() > 20, "{} stacks in exec", in_exec.len());
+    let odd: Vec<_> = in_exec.iter().filter(|stack| stack.starts_with("+0x")).collect();
+    assert!(odd.is_empty(), "{} of {}: {odd:#?}", odd.len(), in_exec.len());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use elf::{Elf, FileOffset, ReadAt, Segment, Svma};
 
 use crate::bare::Bare;
+use crate::calls::{self, Calls};
 use crate::cfi::Table;
 use crate::go::Go;
 use crate::rule::Rule;
@@ -104,7 +105,7 @@ fn compile_segments<R: ReadAt + Clone>(
     if let Some(first) = segments.first() {
         merged.seek(first.address.0);
     }
-    let mut bare = Bare::of(elf, is_whole);
+    let (mut bare, mut calls) = (Bare::of(elf, is_whole), Calls::of(elf));
     let mut next = merged.next();
     for segment in segments {
         let (from, to) = (segment.address.0, segment.address.0 + segment.file_size);
@@ -112,7 +113,12 @@ fn compile_segments<R: ReadAt + Clone>(
         let mut at = from;
         while let Some((stretch, which)) = next.filter(|(stretch, _)| stretch.start < to) {
             spans.fill(&mut bare, at, stretch.start);
-            merged.rows((stretch, which), &mut |start, end, rule| _ = spans.rule(start, end, rule));
+            merged.rows((stretch, which), &mut |start, end, rule| match rule {
+                Rule::Frame(frame) if calls::are_seen(&frame) => {
+                    calls.rows(start, end, frame, &mut |start, end, rule| _ = spans.rule(start, end, rule));
+                }
+                _ => _ = spans.rule(start, end, rule),
+            });
             at = at.max(stretch.end);
             next = merged.next();
         }

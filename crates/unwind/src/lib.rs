@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod bare;
+mod calls;
 mod cfi;
 pub mod compile;
 mod encode;

@@ -87,6 +87,12 @@ impl<'b> Steps<'b> {
         let decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
         Self { decoder, instruction: Instruction::default() }
     }
+
+    /// The general register, by its number, that the last instruction put on the stack.
+    pub(crate) fn pushed(&self) -> Option<u8> {
+        let is_push = self.instruction.mnemonic() == Mnemonic::Push && !is_short(self.instruction.code());
+        is_push.then(|| general(self.instruction.op0_register())).flatten()
+    }
 }
 
 impl Iterator for Steps<'_> {

@@ -84,6 +84,23 @@ func main() {
 }
 "#;
 
+/// Functions of the C library that it calls for the first time.
+const LAZY: &str = r#"
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile long sink;
+
+int main(void)
+{
+	kill(getpid(), SIGTRAP);
+	sink = labs(sink) + atoi("5") + (strdup("text") != 0) + getppid() + (getenv("HOME") != 0) + rand();
+	return 0;
+}
+"#;
+
 #[track_caller]
 pub(crate) fn fine(seen: &Seen) {
     let wrong: u64 = seen.wrong.values().sum();
@@ -136,4 +153,26 @@ fn go_and_c() {
 #[test]
 fn go_and_c_stripped_and_position_independent() {
     go(CGO, &["-buildmode=pie", "-ldflags=-s -w"], &[]);
+}
+
+#[test]
+fn functions_that_are_called_for_the_first_time() {
+    let folder = Folder::new();
+    let arguments = ["-O0", "-fno-builtin", "-Wl,-z,lazy"];
+    let program = folder.c("gcc", &arguments, &[("main.c", LAZY)], "lazy");
+    let settings = Settings {
+        arguments: &[],
+        from_trap: true,
+        most: 200_000,
+        only: Some("ld-linux-x86-64.so.2"),
+        stacks_move: false,
+        walk: 1,
+        may_be_unknown: false,
+    };
+    let seen = run(&program, &settings);
+    let walks: u64 = seen.ends.values().sum();
+    assert!(walks > 2000, "{seen:?}");
+    // The register that leads on is on the stack from the second instruction of what is called.
+    let whole = seen.ends.get("outermost").copied().unwrap_or(0);
+    assert!(whole * 100 >= walks * 99, "{:#?}", seen.ends);
 }
