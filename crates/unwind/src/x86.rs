@@ -17,6 +17,10 @@ pub(crate) enum Effect {
     CopyStack(u8),
     /// The stack pointer becomes another register.
     StackFromCopy(u8),
+    /// The stack pointer becomes the word at the stack pointer plus a number.
+    StackFromWord(i64),
+    /// Another register is stored at the stack pointer plus a number.
+    Store(u8, i64),
     /// Another register becomes something else.
     Write(u8),
     /// The stack pointer goes down to a multiple of 16.
@@ -153,7 +157,7 @@ fn is_short(code: Code) -> bool {
     )
 }
 
-/// The number of a general register, whichever part of it is named.
+/// The number of a general register in instructions, whichever part of it is named.
 fn general(register: Register) -> Option<u8> {
     let from = |first: Register| register as u8 - first as u8;
     match register {
@@ -209,6 +213,9 @@ fn effect(instruction: &Instruction) -> Effect {
         }
         Mnemonic::Mov if first == Register::RSP && second == Register::RBP => Effect::StackFromFrame(0),
         Mnemonic::Mov if first == Register::RBP && second == Register::RSP => Effect::FrameFromStack(0),
+        Mnemonic::Mov if first == Register::RSP && instruction.op1_kind() == OpKind::Memory => {
+            near(Register::RSP).map_or(Effect::StackElsewhere, Effect::StackFromWord)
+        }
         Mnemonic::Mov if first == Register::RSP => {
             general(second).map_or(Effect::StackElsewhere, Effect::StackFromCopy)
         }
@@ -218,6 +225,10 @@ fn effect(instruction: &Instruction) -> Effect {
         }
         Mnemonic::Mov if second == Register::RBP && instruction.op0_kind() == OpKind::Memory => {
             near(Register::RSP).map_or(Effect::None, Effect::StoreFrame)
+        }
+        Mnemonic::Mov if second >= Register::RAX && instruction.op0_kind() == OpKind::Memory => {
+            let store = general(second).zip(near(Register::RSP));
+            store.map_or(Effect::None, |(register, up)| Effect::Store(register, up))
         }
         Mnemonic::Mov if first == Register::RBP && instruction.op1_kind() == OpKind::Memory => {
             near(Register::RSP).map_or(Effect::FrameElsewhere, Effect::LoadFrame)

@@ -353,7 +353,7 @@ impl Follow {
                     return Err(Wrong([self.doubt, None]));
                 }
                 let place = |address: u64| address.wrapping_sub(code.address) as u32;
-                let mark = self.number(after)?;
+                let mark = self.number(after.after_call())?;
                 self.after_calls.push(Reverse((place(step.next), place(step.at), mark)));
             }
             Flow::Jump(target) => {

@@ -31,7 +31,14 @@ pub(super) struct State {
     saved: Option<i32>,
     /// A register that has the stack pointer of a place so far below the CFA.
     copy: Option<(u8, i32)>,
+    /// Whether something was called since then. What that did to the register is not known, and code that uses it nevertheless knows.
+    called: bool,
+    /// A word so far above the stack pointer that has it too.
+    word: Option<(i32, i32)>,
 }
+
+/// The DWARF numbers of the general registers, in the order of instructions.
+const BY_INSTRUCTION: [usize; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// The function cannot be as it was taken to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +46,8 @@ pub(super) struct Contradiction;
 
 impl State {
     /// Where a function begins.
-    pub(super) const ENTRY: Self = Self { depth: Some(AT_ENTRY), fp: Fp::Caller, saved: None, copy: None };
+    pub(super) const ENTRY: Self =
+        Self { depth: Some(AT_ENTRY), fp: Fp::Caller, saved: None, copy: None, called: false, word: None };
 
     /// The same, with so many more bytes on the stack.
     pub(super) const fn entered_with(bytes: i32) -> Self {
@@ -86,17 +94,30 @@ impl State {
                 self.deepen(-8)?;
             }
             Effect::MoveStack(up) => self.deepen(up.wrapping_neg())?,
-            Effect::CopyStack(register) => self.copy = self.depth.map(|depth| (register, depth)),
+            Effect::CopyStack(register) => {
+                (self.copy, self.called) = (self.depth.map(|depth| (register, depth)), false);
+            }
             // Of what a call writes nothing is taken back: code that calls others knows what they keep.
             Effect::StackFromCopy(from) => {
-                self.depth = self.copy.filter(|(register, _)| *register == from).map(|(_, depth)| depth);
-                self.deepen(0)?;
+                self.go_back(self.copy.filter(|(register, _)| *register == from).map(|(_, depth)| depth))?;
+            }
+            Effect::StackFromWord(from) => {
+                self.go_back(self.word.filter(|(up, _)| i64::from(*up) == from).map(|(_, depth)| depth))?;
+            }
+            Effect::Store(register, up) => {
+                let copied = self.copy.filter(|(copy, _)| *copy == register).map(|(_, depth)| depth);
+                let place = i32::try_from(up).ok().filter(|up| *up >= 0);
+                match place.zip(copied) {
+                    Some(word) if self.depth.is_none() => self.word = Some(word),
+                    _ => self.word = self.word.filter(|(word, _)| Some(*word) != place),
+                }
             }
             Effect::Write(register) => self.copy = self.copy.filter(|(copy, _)| *copy != register),
             // Whoever called the function kept to the rule that the CFA is a multiple of 16.
             Effect::AlignStack => {
                 let up = self.depth.map_or(0, |depth| i64::from(depth) - i64::from(depth + 15) / 16 * 16);
                 self.deepen(up.wrapping_neg())?;
+                self.word = None;
             }
             Effect::StackFromFrame(up) => match self.fp {
                 Fp::Below(distance) => {
@@ -105,10 +126,11 @@ impl State {
                 }
                 _ => self.depth = None,
             },
-            Effect::StackElsewhere => self.depth = None,
+            Effect::StackElsewhere => (self.depth, self.word) = (None, None),
             Effect::FrameFromStack(up) => self.fp = self.below(up).map_or(Fp::Other, Fp::Below),
             Effect::StoreFrame(up) => {
                 let place = self.below(up).filter(|place| *place > AT_ENTRY && up >= 0);
+                self.word = self.word.filter(|(word, _)| i64::from(*word) != up);
                 if self.fp == Fp::Caller {
                     self.saved = self.saved.or(place);
                 } else if self.saved == place {
@@ -135,6 +157,11 @@ impl State {
         Ok(self)
     }
 
+    /// What holds when what was called has returned.
+    pub(super) fn after_call(self) -> Self {
+        Self { called: self.copy.is_some(), ..self }
+    }
+
     /// What is known where two ways meet; `None` where only one of them can be right.
     pub(super) fn joined(self, other: Self) -> Option<Self> {
         let same_frame = matches!(self.fp, Fp::Below(_)) && self.fp == other.fp;
@@ -146,7 +173,9 @@ impl State {
         let fp = if self.fp == other.fp { self.fp } else { Fp::Other };
         let saved = self.saved.filter(|_| self.saved == other.saved);
         let copy = self.copy.filter(|_| self.copy == other.copy);
-        Some(Self { depth, fp, saved, copy })
+        let word = self.word.filter(|_| self.word == other.word);
+        let called = copy.is_some() && (self.called || other.called);
+        Some(Self { depth, fp, saved, copy, called, word })
     }
 
     pub(super) fn rule(&self) -> Rule {
@@ -155,7 +184,13 @@ impl State {
             (Fp::Below(16), _) if self.saved == Some(16) => Cfa::Register(Register::RBP, 16),
             (_, Some(depth)) => Cfa::Register(Register::RSP, depth),
             (Fp::Below(distance), None) => Cfa::Register(Register::RBP, distance),
-            _ => return Rule::Unknown,
+            (_, None) => match (self.word, self.copy) {
+                (Some((up, distance)), _) => Cfa::DerefPlus(Register::RSP, up, distance),
+                (None, Some((copy, distance))) if !self.called => {
+                    Cfa::Register(Register::ALL[BY_INSTRUCTION[usize::from(copy)]], distance)
+                }
+                _ => return Rule::Unknown,
+            },
         };
         let fp = match (self.saved, self.fp) {
             // Even where it is in its register still: some way that was not found may have changed that.
@@ -176,7 +211,17 @@ impl State {
         self.fp = if place.is_some() && place == self.saved { Fp::Caller } else { Fp::Other };
     }
 
+    /// The stack pointer becomes what it was so far below the CFA, where that is known.
+    fn go_back(&mut self, depth: Option<i32>) -> Result<(), Contradiction> {
+        (self.depth, self.word) = (depth, None);
+        self.deepen(0)
+    }
+
     fn deepen(&mut self, bytes: i64) -> Result<(), Contradiction> {
+        self.word = self.word.and_then(|(up, distance)| {
+            let up = i32::try_from(i64::from(up).checked_add(bytes)?).ok().filter(|up| *up >= 0)?;
+            Some((up, distance))
+        });
         let Some(depth) = self.depth else { return Ok(()) };
         let depth = i64::from(depth).checked_add(bytes).filter(|depth| *depth < MOST_BYTES).ok_or(Contradiction)?;
         if depth < AT_ENTRY.into() {
@@ -234,10 +279,40 @@ mod tests {
         check(&[AlignStack, MoveStack(-48), AlignStack], "Register(rsp, 64) Same");
         check(&[AlignStack, StackElsewhere], "Unknown");
         let copied = [CopyStack(1), StackElsewhere, MoveStack(-64)];
-        check(&copied, "Unknown");
+        check(&copied, "Register(rcx, 8) Same");
         check(&[&copied[..], &[StackFromCopy(1)]].concat(), "Register(rsp, 8) Same");
-        check(&[&copied[..], &[StackFromCopy(2)]].concat(), "Unknown");
+        check(&[&copied[..], &[StackFromCopy(2)]].concat(), "Register(rcx, 8) Same");
         check(&[&copied[..], &[Write(1), StackFromCopy(1)]].concat(), "Unknown");
+    }
+
+    #[test]
+    fn a_register_that_has_the_stack_pointer_leads_on_until_something_is_called() {
+        let effects = [Effect::CopyStack(0), Effect::StackElsewhere, Effect::MoveStack(-64)];
+        let state = effects.iter().fold(State::ENTRY, |state, effect| state.after(*effect).unwrap());
+        assert!(matches!(state.rule(), Rule::Frame(_)));
+        let called = state.after_call();
+        assert_eq!(called.rule(), Rule::Unknown);
+        assert_eq!(state.joined(called).map(|state| state.rule()), Some(Rule::Unknown));
+        assert_eq!(called.after(Effect::StackFromCopy(0)).map(|state| state.rule()), Ok(Rule::Frame(Frame::ENTRY)));
+    }
+
+    #[test]
+    fn a_function_that_keeps_where_the_stack_was_on_the_stack() {
+        use Effect::*;
+        let check = |more: &[Effect], expect| {
+            let kept = [CopyStack(1), StackElsewhere, MoveStack(-64), Store(1, 32), Write(1)];
+            check(&[&kept[..], more].concat(), expect);
+        };
+        check(&[], "DerefPlus(rsp, 32, 8) Same");
+        check(&[Push(false), MoveStack(-8)], "DerefPlus(rsp, 48, 8) Same");
+        check(&[StackFromWord(32)], "Register(rsp, 8) Same");
+        check(&[StackFromWord(40)], "Unknown");
+        check(&[Store(2, 24)], "DerefPlus(rsp, 32, 8) Same");
+        check(&[Store(2, 32)], "Unknown");
+        check(&[StoreFrame(32)], "Unknown");
+        check(&[MoveStack(40)], "Unknown");
+        check(&[StackElsewhere], "Unknown");
+        check(&[AlignStack], "Unknown");
     }
 
     #[test]

@@ -163,6 +163,7 @@ run:
 	mov %rbx, %rdi
 	call by_agreement
 	call aligned_without
+	call aligned_more
 	dec %ebx
 	jnz 1b
 	add $24, %rsp
@@ -299,6 +300,21 @@ aligned_without:
 	mov %rcx, %rsp
 	ret
 	.size aligned_without, .-aligned_without
+
+	/* So much that the distance is not known; the way back is on the stack. */
+	.type aligned_more, @function
+aligned_more:
+	mov %rsp, %rcx
+	and $-32, %rsp
+	sub $96, %rsp
+	mov %rcx, 64(%rsp)
+	call leaf
+	push %rax
+	xor %ecx, %ecx
+	pop %rax
+	mov 64(%rsp), %rsp
+	ret
+	.size aligned_more, .-aligned_more
 
 	/* It is called at two places, has something in the frame pointer, and goes on behind another function. */
 	.type two_begins, @function
