@@ -84,6 +84,33 @@ fn a_file_system_that_does_not_answer_delays_only_its_own_names() {
 }
 
 #[test]
+fn a_bpf_program_that_was_loaded_since_has_its_name() {
+    let peer = Peer::serve(&[]);
+    let agent = Agent::run(&configuration(".*/(c-syscalls|bpf-busy)", &peer.url, "collect_interval = \"1s\""));
+    // The kernel's list of its functions is read for this one.
+    let earlier = Workload::start("c-syscalls", &["--seconds", "60"]);
+    wait_for(&peer, "service_name", "c-syscalls", 30, |profiles| samples(profiles) >= 100);
+    drop(earlier);
+    let busy = Workload::start("bpf-busy", &["--seconds", "60"]);
+    let profiles = wait_for(&peer, "service_name", "bpf-busy", 30, |profiles| samples(profiles) >= 500);
+    drop(busy);
+    let stacks = peer.stacks(profiles.last().unwrap());
+    let all: i64 = stacks.iter().map(|(_, nanos)| nanos).sum();
+    let programs = |frames: &[String], name: &str| {
+        frames.iter().any(|frame| frame.starts_with("bpf_prog_") && frame.ends_with(name))
+    };
+    let named: i64 = stacks.iter().filter(|(frames, _)| programs(frames, "_busy_turns")).map(|(_, nanos)| nanos).sum();
+    assert!(named * 100 >= all * 80, "{} % in the program: {stacks:?}", named * 100 / all);
+    // The list was read before the program came: it had no name then, and not that of its neighbour.
+    for (frames, _) in profiles.iter().flat_map(|profile| peer.stacks(profile)) {
+        let run = frames.iter().position(|frame| frame == "bpf_test_run");
+        let called = run.and_then(|run| frames.get(run + 1)).filter(|frame| frame.starts_with("bpf_prog_"));
+        assert!(called.is_none_or(|frame| frame.ends_with("_busy_turns")), "{frames:?}");
+    }
+    drop(agent);
+}
+
+#[test]
 fn a_program_replaced_on_disk_keeps_its_own_names() {
     let folder = tempfile::tempdir().unwrap();
     let (program, other) = (folder.path().join("c-replaced"), folder.path().join("twin"));

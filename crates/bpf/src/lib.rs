@@ -23,6 +23,7 @@ mod limits;
 mod load;
 mod loaded;
 mod memory;
+mod newest;
 mod notes;
 mod pace;
 mod perf;

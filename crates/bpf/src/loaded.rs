@@ -13,6 +13,7 @@ use libbpf_rs::{Link, MapCore as _, MapFlags, MapHandle, Object, ProgramMut};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
 use crate::event::{self, Event};
+use crate::newest::newest_program;
 use crate::pace::Pace;
 use crate::rings::Rings;
 use crate::rows::Rows;
@@ -48,6 +49,8 @@ pub struct Loaded {
     /// Steps of CPUs that came or went, as of when the events were last looked at.
     cpu_steps: u64,
     throttled: u64,
+    /// The BPF program with the highest number, as of the last look.
+    newest_program: u32,
     map_bytes: u64,
     object: Object,
 }
@@ -104,6 +107,7 @@ impl Loaded {
             hz: None,
             cpu_steps: 0,
             throttled: 0,
+            newest_program: 0,
             map_bytes,
             object,
         })
@@ -197,6 +201,12 @@ impl Kernel for Loaded {
         }
         self.events.values_mut().for_each(Event::drift);
         failed.map_or(Ok(self.events.len()), Err)
+    }
+
+    fn newest_program(&mut self) -> Option<u32> {
+        let newest = newest_program(self.newest_program)?;
+        self.newest_program = newest;
+        Some(newest)
     }
 
     fn wait(&mut self, timeout: Duration) {

@@ -66,6 +66,11 @@ pub trait Kernel {
         Ok(())
     }
 
+    /// The number of the BPF program that was loaded last; `None` where that cannot be told. Numbers count up.
+    fn newest_program(&mut self) -> Option<u32> {
+        None
+    }
+
     /// Totals so far.
     fn counters(&mut self) -> KernelCounters;
 

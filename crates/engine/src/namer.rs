@@ -63,6 +63,8 @@ pub(crate) struct Job {
     /// Sorted by group.
     pub(crate) counted: Vec<Counted>,
     pub(crate) appended: Appended,
+    /// The number of the newest BPF program that may be in it.
+    pub(crate) newest_program: Option<u32>,
     /// Processes that are new, in the order of their numbers.
     pub(crate) processes: Vec<ProcessKey>,
     pub(crate) sink: Arc<Sink>,
@@ -179,6 +181,7 @@ impl Namer {
     }
 
     fn window(&mut self, mut job: Job) {
+        self.frames.set_newest_program(job.newest_program);
         self.follow(std::mem::take(&mut job.appended), std::mem::take(&mut job.processes));
         let (mut profiles, mut tally) = (Vec::new(), Tally::default());
         let labels_of = |counted: &Counted| job.groups[counted.group as usize].labels;

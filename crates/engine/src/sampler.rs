@@ -379,7 +379,8 @@ impl Sampler {
     fn end_window(&mut self, id: SessionId, now: u64) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         self.interner.mark_files(session.window.stacks(), true);
-        let (job, filtered) = job(session, &mut self.interner, &self.processes, now, false);
+        let (mut job, filtered) = job(session, &mut self.interner, &self.processes, now, false);
+        job.newest_program = self.kernel.newest_program();
         let samples = job.samples;
         session.shared.account.filter(Filtered::NoTarget, filtered);
         session.window = Window::new(now);
@@ -407,7 +408,8 @@ impl Sampler {
                 continue;
             }
             session.shows = now + OPEN_EVERY;
-            let (job, _) = job(session, &mut self.interner, &self.processes, now, true);
+            let (mut job, _) = job(session, &mut self.interner, &self.processes, now, true);
+            job.newest_program = self.kernel.newest_program();
             let synced = self.interner.synced();
             if self.namer.try_send(NamerEvent::Window(Box::new(job))).is_ok() {
                 self.interner.mark_synced(synced, self.processes.len());

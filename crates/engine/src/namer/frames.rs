@@ -124,6 +124,11 @@ impl Frames {
         self.pending.dedup();
     }
 
+    /// The newest BPF program has this number; nothing where that cannot be told.
+    pub(crate) fn set_newest_program(&mut self, program: Option<u32>) {
+        self.names.set_newest_program(program);
+    }
+
     /// Names the frames that are new, and those of which more may be known since.
     pub(crate) fn name(&mut self, frames: &[Frame]) {
         self.names.begin();

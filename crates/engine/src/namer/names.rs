@@ -68,6 +68,12 @@ impl Names {
     pub(crate) fn begin(&mut self) {
         self.now += 1;
         self.reading = Duration::ZERO;
+        self.kernel.begin();
+    }
+
+    /// The newest BPF program has this number.
+    pub(crate) fn set_newest_program(&mut self, program: Option<u32>) {
+        self.kernel.set_newest_program(program);
     }
 
     /// The kernel's function at this address.

@@ -76,6 +76,7 @@ pub(super) fn job(
         groups: number_of.into_keys().collect(),
         counted,
         appended: interner.appended(),
+        newest_program: None,
         processes: processes.since(interner.processes_known()),
         sink: Arc::clone(&session.sink),
         shared: Arc::clone(&session.shared),

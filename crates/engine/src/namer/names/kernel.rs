@@ -3,21 +3,25 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hashbrown::HashSet;
+use cache::digest;
 use inspect::Proc;
 use symbolize::KernelSymbols;
 use symbolize::kernel::Builder;
 
 use super::Found;
 
-/// Modules and BPF programs come and go: an address without a name, or beside one of them, is worth reading the list again, but
-/// not more often than this, and than so many times what the reading took.
-const AGAIN: Duration = Duration::from_secs(5);
+/// The list is not read more often than this, and than so many times what the reading took.
+const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_BY_COST: u32 = 20;
-/// An address that a list was read for in vain is worth another only after this long.
-const AGAIN_IN_VAIN: Duration = Duration::from_secs(60);
-/// So many of those are remembered.
-const MOST_IN_VAIN: usize = 4096;
+
+/// What code there is beside the kernel's own: modules and BPF programs come and go.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Loaded {
+    /// A digest of the list of modules.
+    modules: u64,
+    /// The number of the newest BPF program.
+    program: Option<u32>,
+}
 
 /// The kernel's functions, read when they are first needed.
 #[derive(Default)]
@@ -26,29 +30,54 @@ pub(super) struct Kernel {
     read: Option<Instant>,
     /// How long it took.
     took: Duration,
-    /// Addresses that the list did not have when it was read for them.
-    in_vain: HashSet<u64>,
+    /// What there was when it was read.
+    listed: Loaded,
+    /// The newest BPF program, as the sampler says.
+    program: Option<u32>,
+    /// What there is, as of this interval.
+    loaded: Option<Loaded>,
     warned: bool,
 }
 
 impl Kernel {
-    /// The function at this address.
+    /// Another interval begins.
+    pub(super) fn begin(&mut self) {
+        self.loaded = None;
+    }
+
+    /// The newest BPF program has this number; nothing where that cannot be told.
+    pub(super) fn set_newest_program(&mut self, program: Option<u32>) {
+        self.program = program;
+    }
+
+    /// The function at this address. More may be known later where the list is too old for it.
     pub(super) fn lookup(&mut self, address: u64) -> Option<Found> {
         if self.read.is_none() {
             self.load();
         }
         let before = self.find(address);
-        // The list does not say where functions end: what came into an area since then is not what was there before it.
-        let lasts = before.as_ref().is_some_and(|(_, found)| found.module.is_none());
-        if lasts || self.read.is_some_and(|read| read.elapsed() < self.pause(address)) {
+        if before.as_ref().is_some_and(|(_, found)| found.module.is_none()) || self.loaded() == self.listed {
             return before.map(|(_, found)| found);
         }
-        self.load();
-        let now = self.find(address);
-        if now.is_none() && self.in_vain.len() < MOST_IN_VAIN {
-            self.in_vain.insert(address);
+        // The list does not say where functions end: what came into an area since then is not what was there before it.
+        let pause = AGAIN.max(self.took.saturating_mul(AGAIN_BY_COST));
+        if self.read.is_some_and(|read| read.elapsed() < pause) {
+            // Programs lie side by side, in the order in which they found room: no name rather than the neighbour's.
+            let sure = before.filter(|(_, found)| found.module.as_deref() != Some("bpf"));
+            return sure.map(|(_, found)| Found { unread: true, ..found });
         }
-        nearer(before, now)
+        self.load();
+        nearer(before, self.find(address))
+    }
+
+    fn loaded(&mut self) -> Loaded {
+        let program = self.program;
+        *self.loaded.get_or_insert_with(|| {
+            let mut list = Vec::new();
+            // A kernel without modules has no list.
+            _ = Proc::open().and_then(|mut proc| proc.stream("modules", |piece| list.extend_from_slice(piece)));
+            Loaded { modules: digest_of(&list), program }
+        })
     }
 
     fn find(&self, address: u64) -> Option<(u64, Found)> {
@@ -57,15 +86,11 @@ impl Kernel {
         Some((symbol.start, Found { name, module, ..Found::default() }))
     }
 
-    fn pause(&self, address: u64) -> Duration {
-        let least = if self.in_vain.contains(&address) { AGAIN_IN_VAIN } else { AGAIN };
-        least.max(self.took.saturating_mul(AGAIN_BY_COST))
-    }
-
     fn load(&mut self) {
         let begun = Instant::now();
+        self.listed = self.loaded();
         self.read_list();
-        self.read = Some(Instant::now());
+        self.read = Some(begun);
         self.took = begun.elapsed();
     }
 
@@ -91,6 +116,21 @@ impl Kernel {
     }
 }
 
+/// A digest of which modules there are, and where; how often each is used changes all the time.
+fn digest_of(modules: &[u8]) -> u64 {
+    let mut places = Vec::new();
+    for line in modules.split(|&byte| byte == b'\n') {
+        for (number, word) in line.split(|&byte| byte == b' ').enumerate() {
+            // Name, size, uses, users, state, address.
+            if matches!(number, 0 | 1 | 5) {
+                places.extend_from_slice(word);
+                places.push(b' ');
+            }
+        }
+    }
+    digest(&places)
+}
+
 /// What an address belongs to by two lists: to what starts nearer, for the rest may be what is left beside it.
 fn nearer(before: Option<(u64, Found)>, now: Option<(u64, Found)>) -> Option<Found> {
     let start = |found: &Option<(u64, Found)>| found.as_ref().map(|(start, _)| *start);
@@ -104,6 +144,16 @@ mod tests {
 
     fn at(start: u64, name: &str) -> Option<(u64, Found)> {
         Some((start, Found { name: name.into(), ..Found::default() }))
+    }
+
+    #[test]
+    fn modules_that_came_or_moved_are_others_and_those_that_are_used_more_are_not() {
+        let one = b"ext4 1015808 2 - Live 0xffffffffc0a00000\n";
+        let used = b"ext4 1015808 3 dm_mod, Live 0xffffffffc0a00000\n";
+        let moved = b"ext4 1015808 2 - Live 0xffffffffc0b00000\n";
+        let two = b"ext4 1015808 2 - Live 0xffffffffc0a00000\nvfat 24576 1 - Live 0xffffffffc0900000\n";
+        assert_eq!(digest_of(one), digest_of(used));
+        assert!([&moved[..], two, b""].iter().all(|other| digest_of(other) != digest_of(one)));
     }
 
     #[test]
