@@ -18,8 +18,9 @@ mod tls;
 mod url;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, PROXY_AUTHORIZATION};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use self::arguments::{
@@ -43,6 +45,8 @@ use self::{auth::Credentials, dial::Dial, proxy::Proxies, redirect::Step};
 const IDLE: Duration = Duration::from_secs(300);
 /// More redirects than this are a loop.
 const MAX_REDIRECTS: usize = 10;
+/// As much is read of what a redirect says beside its address.
+const REDIRECT_BODY: usize = 64 << 10;
 
 type Http = hyper_util::client::legacy::Client<Dial, Full<Bytes>>;
 
@@ -67,7 +71,7 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
-    /// As much of the answer's body is read, in bytes.
+    /// As much of the answer's body is read, in bytes. A download that has more fails.
     pub max_answer: usize,
 }
 
@@ -78,8 +82,17 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body as it came, cut off after [`Call::max_answer`].
+    /// Its body as it came, cut off after [`Call::max_answer`]; empty for a download.
     pub body: Bytes,
+}
+
+/// How long a download may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until the answer begins, and between its pieces.
+    pub silence: Duration,
+    /// All of it.
+    pub whole: Duration,
 }
 
 /// Why there is no client.
@@ -111,6 +124,12 @@ pub enum SendError {
     /// The answer broke off.
     #[error("the answer broke off: {}", chain(.0))]
     Body(hyper::Error),
+    /// The answer is larger than wanted.
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(usize),
+    /// The answer could not be written down.
+    #[error("writing the answer: {0}")]
+    Write(std::io::Error),
     /// A file with a secret cannot be read.
     #[error("reading {path}")]
     SecretFile {
@@ -179,21 +198,56 @@ impl Client {
 
     /// Sends a request and reads the whole answer, all within `timeout`.
     pub async fn send(&self, call: Call, timeout: Duration) -> Result<Answer, SendError> {
-        match tokio::time::timeout(timeout, self.follow(call)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(SendError::Timeout(timeout)),
-        }
+        let most = call.max_answer;
+        let whole = async {
+            let (answer, body) = self.follow(call).await?;
+            Ok(Answer { body: read(body, most).await?, ..answer })
+        };
+        tokio::time::timeout(timeout, whole).await.unwrap_or(Err(SendError::Timeout(timeout)))
     }
 
-    async fn follow(&self, mut call: Call) -> Result<Answer, SendError> {
+    /// Sends a request and writes the body of a good answer to `into` as it comes. That of another one is not read.
+    pub async fn download(
+        &self,
+        call: Call,
+        patience: Patience,
+        into: &mut (dyn Write + Send),
+    ) -> Result<Answer, SendError> {
+        let most = call.max_answer;
+        let whole = async {
+            let answering = tokio::time::timeout(patience.silence, self.follow(call));
+            let (answer, mut body) = answering.await.map_err(|_| SendError::Timeout(patience.silence))??;
+            if answer.status != StatusCode::OK {
+                return Ok(answer);
+            }
+            let mut written = 0;
+            loop {
+                let frame = tokio::time::timeout(patience.silence, body.frame()).await;
+                let Some(frame) = frame.map_err(|_| SendError::Timeout(patience.silence))? else { return Ok(answer) };
+                let data = frame.map_err(SendError::Body)?.into_data().unwrap_or_default();
+                written += data.len();
+                if written > most {
+                    return Err(SendError::TooLarge(most));
+                }
+                into.write_all(&data).map_err(SendError::Write)?;
+            }
+        };
+        let answer = tokio::time::timeout(patience.whole, whole).await;
+        answer.unwrap_or(Err(SendError::Timeout(patience.whole)))
+    }
+
+    /// The answer that is not a redirect, and its body, which is still to come.
+    async fn follow(&self, mut call: Call) -> Result<(Answer, Incoming), SendError> {
         let first = call.url.clone();
         let mut trusted = true;
         for _ in 0..=MAX_REDIRECTS {
-            let answer = self.once(&call, trusted).await?;
+            let (answer, body) = self.once(&call, trusted).await?;
             match redirect::step(&call, &answer, self.follow_redirects) {
-                Step::Stay => return Ok(answer),
+                Step::Stay => return Ok((answer, body)),
                 Step::Nowhere(error) => return Err(SendError::Redirect(error)),
                 Step::To(next) => {
+                    // So that the connection can be used again.
+                    _ = read(body, REDIRECT_BODY).await?;
                     // Once away from the first host nothing secret is sent any more, not even back to it.
                     trusted = trusted && redirect::same_host(&first, &next.url);
                     call = *next;
@@ -206,7 +260,7 @@ impl Client {
         Err(SendError::Redirects)
     }
 
-    async fn once(&self, call: &Call, trusted: bool) -> Result<Answer, SendError> {
+    async fn once(&self, call: &Call, trusted: bool) -> Result<(Answer, Incoming), SendError> {
         let uri = call.url.uri();
         let mut headers = call.headers.clone();
         if trusted {
@@ -228,7 +282,7 @@ impl Client {
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers;
-        self.exchange(request, call.max_answer).await
+        self.exchange(request).await
     }
 
     /// The credentials of the arguments, else those within the address.
@@ -239,24 +293,29 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>, max_answer: usize) -> Result<Answer, SendError> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(Answer, Incoming), SendError> {
         let response = if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
             let client = self.tls.lock().unwrap_or_else(PoisonError::into_inner).client()?;
             client.request(request)
         } else {
             self.plain.request(request)
         };
-        let (head, mut body) = response.await.map_err(SendError::Connection)?.into_parts();
-        let mut read = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let data = frame.map_err(SendError::Body)?.into_data().unwrap_or_default();
-            read.extend_from_slice(&data[..data.len().min(max_answer - read.len())]);
-            if read.len() == max_answer {
-                break;
-            }
-        }
-        Ok(Answer { status: head.status, headers: head.headers, body: Bytes::from(read) })
+        let (head, body) = response.await.map_err(SendError::Connection)?.into_parts();
+        Ok((Answer { status: head.status, headers: head.headers, body: Bytes::new() }, body))
     }
+}
+
+/// The first `most` bytes of a body.
+async fn read(mut body: Incoming, most: usize) -> Result<Bytes, SendError> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let data = frame.map_err(SendError::Body)?.into_data().unwrap_or_default();
+        read.extend_from_slice(&data[..data.len().min(most - read.len())]);
+        if read.len() == most {
+            break;
+        }
+    }
+    Ok(Bytes::from(read))
 }
 
 fn builder() -> hyper_util::client::legacy::Builder {

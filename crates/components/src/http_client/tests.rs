@@ -1,4 +1,4 @@
-mod server;
+pub(crate) mod server;
 
 use lang::decode::decode_body;
 use lang::eval::Scope;
@@ -262,6 +262,35 @@ async fn what_takes_too_long_ends_in_time() {
     let server = Server::start(|_| String::new()).await;
     let error = client("").send(call(&server.url("/")), Duration::from_millis(50)).await.expect_err("it hangs");
     assert_eq!(error.to_string(), "no answer within 50ms");
+}
+
+#[tokio::test]
+async fn a_download_is_written_as_it_comes_up_to_its_size() {
+    let server = Server::start(|seen| match seen.path() {
+        "/file" => b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n\x7f\xff\0\n".to_vec(),
+        "/moved" => redirect("302 Found", "/file").into_bytes(),
+        "/half" => b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_vec(),
+        "/endless" => b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n".to_vec(),
+        "/silent" => Vec::new(),
+        _ => answer("404 Not Found", "there is none").into_bytes(),
+    })
+    .await;
+    let patience = Patience { silence: Duration::from_millis(200), whole: Duration::from_secs(5) };
+    let check = async |path: &str, max_answer, expect: Result<u16, &str>, body: &[u8]| {
+        let mut written = Vec::new();
+        let call = Call { method: Method::GET, body: Bytes::new(), max_answer, ..call(&server.url(path)) };
+        let answer = client("").download(call, patience, &mut written).await;
+        let status = answer.map(|answer| answer.status.as_u16()).map_err(|error| error.to_string());
+        assert_eq!(status.as_ref().map_err(String::as_str), expect.as_ref().map_err(|error| *error), "{path}");
+        assert_eq!(written, body, "{path}");
+    };
+    check("/file", 4, Ok(200), b"\x7f\xff\0\n").await;
+    check("/moved", 4, Ok(200), b"\x7f\xff\0\n").await;
+    check("/file", 3, Err("the answer has more than 3 bytes"), b"").await;
+    check("/endless", 5, Err("the answer has more than 5 bytes"), b"abc").await;
+    check("/half", 9, Err("no answer within 200ms"), b"half").await;
+    check("/silent", 9, Err("no answer within 200ms"), b"").await;
+    check("/none", 4, Ok(404), b"").await;
 }
 
 mod tls {

@@ -9,36 +9,36 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-pub(super) struct Server {
+pub(crate) struct Server {
     address: String,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) line: String,
+pub(crate) struct Seen {
+    pub(crate) line: String,
     head: Vec<(String, String)>,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 /// An answer with a status and a body.
-pub(super) fn answer(status: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// An answer that leads elsewhere.
-pub(super) fn redirect(status: &str, location: &str) -> String {
+pub(crate) fn redirect(status: &str, location: &str) -> String {
     format!("HTTP/1.1 {status}\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n")
 }
 
 impl Server {
-    /// Answers with what `reply` gives; an empty text is no answer at all.
-    pub(super) async fn start(reply: impl Fn(&Seen) -> String + Send + Sync + 'static) -> Self {
-        Self::listen(None, reply).await
+    /// Answers with what `reply` gives; nothing at all is no answer.
+    pub(crate) async fn start<A: Into<Vec<u8>>>(reply: impl Fn(&Seen) -> A + Send + Sync + 'static) -> Self {
+        Self::listen(None, move |seen| reply(seen).into()).await
     }
 
     /// The same over TLS, asking for a client's certificate if wanted.
-    pub(super) async fn start_tls(clients: bool, reply: impl Fn(&Seen) -> String + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start_tls(clients: bool, reply: impl Fn(&Seen) -> String + Send + Sync + 'static) -> Self {
         let pem = |name: &str| {
             std::fs::read(format!("{}/src/http_client/testdata/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
         };
@@ -56,10 +56,10 @@ impl Server {
             builder.with_no_client_auth()
         };
         let config = builder.with_single_cert(chain, key).unwrap();
-        Self::listen(Some(TlsAcceptor::from(Arc::new(config))), reply).await
+        Self::listen(Some(TlsAcceptor::from(Arc::new(config))), move |seen| reply(seen).into()).await
     }
 
-    async fn listen(tls: Option<TlsAcceptor>, reply: impl Fn(&Seen) -> String + Send + Sync + 'static) -> Self {
+    async fn listen(tls: Option<TlsAcceptor>, reply: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -83,29 +83,29 @@ impl Server {
         Self { address, seen }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub(super) fn all(&self) -> Vec<Seen> {
+    pub(crate) fn all(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    pub(super) fn last(&self) -> Seen {
+    pub(crate) fn last(&self) -> Seen {
         self.all().pop().expect("there was a request")
     }
 }
 
 impl Seen {
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers(name).first().copied()
     }
 
-    pub(super) fn headers(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
         self.head.iter().filter(|(have, _)| have == name).map(|(_, value)| value.as_str()).collect()
     }
 }
@@ -113,7 +113,7 @@ impl Seen {
 async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     log: &Mutex<Vec<Seen>>,
-    reply: &(impl Fn(&Seen) -> String + Sync),
+    reply: &(impl Fn(&Seen) -> Vec<u8> + Sync),
 ) {
     let mut buffer = Vec::new();
     loop {
@@ -140,6 +140,9 @@ async fn serve(
         if answer.is_empty() {
             std::future::pending::<()>().await;
         }
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        // Who asked may have gone before the end.
+        if stream.write_all(&answer).await.is_err() {
+            return;
+        }
     }
 }
