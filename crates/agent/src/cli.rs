@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use components::http_client::ServerUrl;
 use components::store::Bytes;
 use engine::budget::Budget;
 
@@ -47,6 +48,10 @@ pub(crate) struct Run {
     /// in proportion.
     #[arg(long = "memory.budget", default_value = "60MB", value_name = "BYTES", value_parser = budget)]
     pub(crate) budget: Budget,
+    /// A debuginfod server to ask for the debug information that is not on this host. May be repeated; without it nothing is
+    /// asked.
+    #[arg(long = "debuginfod.url", value_name = "URL", value_parser = server_url)]
+    pub(crate) debuginfod: Vec<ServerUrl>,
     /// The least settled components to allow: experimental, public-preview or generally-available.
     #[arg(long = "stability.level", default_value = "generally-available", value_name = "LEVEL")]
     pub(crate) stability: graph::Stability,
@@ -159,6 +164,10 @@ fn budget(text: &str) -> Result<Budget, String> {
     Budget::new(bytes.0).ok_or_else(|| format!("less than {} MB is not enough", Budget::LEAST / 1_000_000))
 }
 
+fn server_url(text: &str) -> Result<ServerUrl, String> {
+    ServerUrl::parse(text).map_err(|error| error.to_string())
+}
+
 /// What upstream takes as true and false.
 fn go_bool(text: &str) -> Result<bool, String> {
     match text {
@@ -224,6 +233,21 @@ mod tests {
         assert_eq!(insecure(&["--server.http.insecure=true"]), Ok((true, false)));
         assert_eq!(insecure(&["--server.http.insecure=false"]), Ok((false, false)));
         assert_eq!(insecure(&["--server.http.insecure=maybe"]), Err(ErrorKind::ValueValidation));
+    }
+
+    #[test]
+    fn every_server_of_debug_information_counts() {
+        let urls = |words: &[&str]| {
+            let cli = Cli::try_parse_from(["pyrope", "run"].iter().chain(words)).map_err(|error| error.kind())?;
+            let Command::Run(run) = cli.command else { panic!("it is the command") };
+            Ok::<_, ErrorKind>(run.debuginfod.iter().map(|url| url.uri().to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(urls(&[]), Ok(vec![]));
+        assert_eq!(
+            urls(&["--debuginfod.url=http://a/", "--debuginfod.url", "https://b/x", "f.alloy"]),
+            Ok(vec!["http://a/".to_owned(), "https://b/x".to_owned()])
+        );
+        assert_eq!(urls(&["--debuginfod.url=a"]), Err(ErrorKind::ValueValidation));
     }
 
     #[test]

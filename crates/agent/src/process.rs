@@ -6,6 +6,7 @@ use components::metrics::{Metrics, Scope};
 use components::profiler::Profiler;
 use engine::budget::Shed;
 use engine::cache::{Cache, CacheLimits};
+use engine::debug_server::Asked;
 use engine::files::{Closed, FileCounts, Opening};
 use engine::rows::RowCounts;
 use engine::symbol_cache::SymbolCounts;
@@ -45,6 +46,7 @@ pub(crate) fn metrics(metrics: &Metrics, profiler: &Arc<Profiler>) -> Scope {
     memory(&scope, profiler);
     files(&scope, profiler);
     symbols(&scope, profiler);
+    debug_servers(&scope, profiler);
     rows(&scope, profiler);
     caches(&scope, profiler);
     scope
@@ -165,6 +167,16 @@ fn symbols(scope: &Scope, profiler: &Arc<Profiler>) {
         let read = move || profiler.symbols().map_or(0, |counts| count(&counts)) as f64;
         let help = "Tables of symbols on disk: found or missing when asked for, damaged, removed to make room.";
         scope.counter_from("pyrope_symbol_tables_total", help, &[("result", result)], read);
+    }
+}
+
+/// Registers what came of asking servers for debug information.
+fn debug_servers(scope: &Scope, profiler: &Arc<Profiler>) {
+    for asked in Asked::ALL {
+        let profiler = Arc::clone(profiler);
+        let read = move || profiler.debug_servers().map_or(0, |counts| counts.requests(asked)) as f64;
+        let help = "Requests for debug information to debuginfod servers, by what came of them.";
+        scope.counter_from("pyrope_debuginfod_requests_total", help, &[("result", asked.name())], read);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use components::debuginfod::Debuginfod;
 use components::ebpf::Sessions;
 use components::metrics::Metrics;
 use components::profiler::Profiler;
@@ -60,7 +61,8 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     let access = serve::access(&listener, args)?;
     let storage = storage_path(args.storage.as_deref());
     let symbols = SymbolCache { folder: storage.join("symbols"), bytes: SYMBOL_BYTES, files: SYMBOL_FILES };
-    let profiler = Arc::new(Profiler::new(args.budget, symbols));
+    let debuginfod = Debuginfod { urls: args.debuginfod.clone(), folder: storage.join("debuginfod") };
+    let profiler = Arc::new(Profiler::new(args.budget, symbols).with_debuginfod(debuginfod));
     // Loading the kernel side takes longest, so it begins before the graph is there.
     let loading = args.path.is_none().then(|| {
         let profiler = Arc::clone(&profiler);

@@ -18,6 +18,7 @@
 pub mod relabel;
 pub mod targets;
 
+pub mod debuginfod;
 pub mod http_client;
 pub mod metrics;
 pub mod profiler;

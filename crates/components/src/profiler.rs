@@ -7,12 +7,15 @@ use bpf::{Config, Loaded};
 use crossbeam_channel::Receiver;
 use engine::budget::{Budget, ShedCounts};
 use engine::cache::CacheLimits;
+use engine::debug_server::DebugServerCounts;
 use engine::files::FileCounts;
 use engine::kernel::{Kernel, KernelError};
 use engine::process::ProcessChange;
 use engine::rows::RowCounts;
 use engine::symbol_cache::{SymbolCache, SymbolCounts};
 use engine::{Counter, Engine, StartError, Status};
+
+use crate::debuginfod::Debuginfod;
 
 /// Bytes of the sample ring for each CPU: about six seconds of deep stacks at 97 Hz.
 const RING_BYTES_PER_CPU: u32 = 512 << 10;
@@ -29,6 +32,7 @@ pub struct Profiler {
     budget: Budget,
     /// Where tables of symbols are kept.
     symbols: Option<SymbolCache>,
+    debuginfod: Option<Debuginfod>,
 }
 
 impl Profiler {
@@ -37,9 +41,14 @@ impl Profiler {
         Self { symbols: Some(symbols), ..Self::with(load, budget) }
     }
 
+    /// The same, with servers that are asked for debug information.
+    pub fn with_debuginfod(self, debuginfod: Debuginfod) -> Self {
+        Self { debuginfod: Some(debuginfod), ..self }
+    }
+
     /// One whose kernel side `load` makes.
     pub(crate) fn with(load: Load, budget: Budget) -> Self {
-        Self { engine: Mutex::default(), load, budget, symbols: None }
+        Self { engine: Mutex::default(), load, budget, symbols: None, debuginfod: None }
     }
 
     /// How much memory there is.
@@ -56,7 +65,11 @@ impl Profiler {
         if let Some(engine) = &*slot {
             return Ok(engine.clone());
         }
-        let engine = Engine::start(self.budget, {
+        let servers = self.debuginfod.as_ref().map_or(Ok(None), Debuginfod::servers).unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot ask for debug information");
+            None
+        });
+        let engine = Engine::start_with(self.budget, servers, {
             let (load, budget) = (self.load, self.budget);
             move || load(budget)
         })?;
@@ -107,6 +120,11 @@ impl Profiler {
     /// What became of tables of symbols on disk, once an engine runs.
     pub fn symbols(&self) -> Option<SymbolCounts> {
         self.lock().as_ref().map(|engine| engine.symbols().clone())
+    }
+
+    /// What came of asking servers for debug information, once an engine runs.
+    pub fn debug_servers(&self) -> Option<DebugServerCounts> {
+        self.lock().as_ref().map(|engine| engine.debug_servers().clone())
     }
 
     /// What the engine holds, if it runs.

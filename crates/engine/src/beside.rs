@@ -5,8 +5,13 @@
 //!                │ what takes longer
 //!                ▼
 //!  debug files thread: checksums of linked files, packed names ──▶ namer, which then names again
+//!                │ what is not on the host, if there are servers to ask        ▲
+//!                ▼                                                             │
+//!  debug servers thread: by build id, into a folder that is kept ──────────────┘
 //! ```
 
+pub(crate) mod fetch;
+mod kept;
 pub(crate) mod search;
 pub(crate) mod seek;
 

@@ -11,10 +11,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::account::Account;
 use crate::batch::Sink;
-use crate::beside::seek;
+use crate::beside::{fetch, seek};
 use crate::budget::{Budget, ShedCounts, Watch};
 use crate::cache::CacheLimits;
 use crate::command::{Command, SessionId};
+use crate::debug_server::{DebugServerCounts, DebugServers};
 use crate::files::FileCounts;
 use crate::kernel::{Kernel, KernelCounters, KernelError, RowMaps, Waker};
 use crate::process::{self, ProcessChange};
@@ -69,6 +70,7 @@ struct Inner {
     shed: ShedCounts,
     caches: CacheLimits,
     symbols: SymbolCounts,
+    debug_servers: DebugServerCounts,
     sessions: AtomicU64,
     threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
     /// Closes when all threads have ended.
@@ -109,6 +111,18 @@ impl Engine {
         budget: Budget,
         kernel: impl FnOnce() -> Result<Box<dyn Kernel>, KernelError> + Send + 'static,
     ) -> Result<Self, StartError> {
+        Self::start_with(budget, None, kernel)
+    }
+
+    /// The same, with servers that are asked for the debug information that is not on this host.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn start_with(
+        budget: Budget,
+        servers: Option<DebugServers>,
+        kernel: impl FnOnce() -> Result<Box<dyn Kernel>, KernelError> + Send + 'static,
+    ) -> Result<Self, StartError> {
         let (commands, orders) = bounded(COMMANDS);
         let (to_namer, named) = bounded(TO_NAME);
         let (to_opener, opened) = bounded(TO_OPEN);
@@ -128,6 +142,7 @@ impl Engine {
         let symbols = SymbolCounts::default();
         let (named_caches, named_symbols, sampled_caches) = (caches.clone(), symbols.clone(), caches.clone());
         let (named_files, seen_files) = (files.clone(), files.clone());
+        let debug_servers = DebugServerCounts::default();
         let (running, ended) = bounded(0);
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let running = running.clone();
@@ -136,6 +151,14 @@ impl Engine {
                 drop(running);
             })
         };
+        let mut to_fetcher = None;
+        let fetcher = servers.map(|servers| {
+            let (requests, to_fetch) = bounded(TO_SEEK);
+            to_fetcher = Some(requests);
+            let (fetched_to_namer, counts) = (to_namer.clone(), debug_servers.clone());
+            let run = move || fetch::run(&to_fetch, &fetched_to_namer, servers, counts);
+            spawn("debug servers", Box::new(run))
+        });
         let mut threads = vec![
             spawn(
                 "namer",
@@ -144,8 +167,9 @@ impl Engine {
                 }),
             )?,
             spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer, &to_rows, &to_seeker)))?,
-            spawn("debug files", Box::new(move || seek::run(&to_seek, &found_to_namer)))?,
+            spawn("debug files", Box::new(move || seek::run(&to_seek, &found_to_namer, to_fetcher.as_ref())))?,
         ];
+        threads.extend(fetcher.transpose()?);
         threads.push(spawn(
             "sampler",
             Box::new(move || match kernel() {
@@ -172,8 +196,21 @@ impl Engine {
         }
         let threads = std::sync::Mutex::new(threads);
         let sessions = AtomicU64::new(0);
-        let inner =
-            Inner { commands, wake, map_bytes, totals, files, rows, shed, caches, symbols, sessions, threads, ended };
+        let inner = Inner {
+            commands,
+            wake,
+            map_bytes,
+            totals,
+            files,
+            rows,
+            shed,
+            caches,
+            symbols,
+            debug_servers,
+            sessions,
+            threads,
+            ended,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -236,6 +273,11 @@ impl Engine {
     /// What became of tables of symbols on disk.
     pub fn symbols(&self) -> &SymbolCounts {
         &self.inner.symbols
+    }
+
+    /// What came of asking servers for debug files.
+    pub fn debug_servers(&self) -> &DebugServerCounts {
+        &self.inner.debug_servers
     }
 
     /// Keeps tables of symbols in another folder from now on, or nowhere. At the start they are kept nowhere.
@@ -374,6 +416,7 @@ mod tests {
                 shed: ShedCounts::default(),
                 caches: CacheLimits::default(),
                 symbols: SymbolCounts::default(),
+                debug_servers: DebugServerCounts::default(),
                 sessions: AtomicU64::new(1),
                 threads: Default::default(),
                 ended: bounded(0).1,

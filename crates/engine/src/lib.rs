@@ -26,6 +26,7 @@ mod beside;
 pub mod budget;
 pub mod cache;
 mod command;
+pub mod debug_server;
 mod engine;
 pub mod files;
 mod frame;

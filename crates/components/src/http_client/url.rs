@@ -53,6 +53,16 @@ impl ServerUrl {
         Ok(Self { uri, authorization: Some(authorization) })
     }
 
+    /// An address below this one, with the same credentials.
+    pub(crate) fn below(&self, path: &str) -> Result<Self, UrlError> {
+        let mut parts = self.uri.clone().into_parts();
+        let path = format!("{}{path}", self.uri.path().trim_end_matches('/'));
+        let malformed = || UrlError::Malformed(path.clone());
+        parts.path_and_query = Some(path.parse().map_err(|_| malformed())?);
+        let uri = Uri::from_parts(parts).map_err(|_| malformed())?;
+        Ok(Self { uri, authorization: self.authorization.clone() })
+    }
+
     /// The address as it is requested.
     pub fn uri(&self) -> &Uri {
         &self.uri

@@ -23,6 +23,8 @@ pub(crate) struct Left {
     pub(crate) checksum: u32,
     /// Whether it has names of its own that have to be unpacked.
     pub(crate) packed: bool,
+    /// Its build id in hexadecimal, if a server may have its debug information.
+    pub(crate) build_id: Option<String>,
 }
 
 /// The processes in whose roots files are looked for: the program's own, then this one.
@@ -55,7 +57,8 @@ impl Search<'_> {
             return (self.with_debug(&path, file), None);
         }
         let packed = !named && mini::is_in(elf);
-        if linked.is_empty() && !packed {
+        let build_id = build_id.filter(|_| !told);
+        if linked.is_empty() && !packed && build_id.is_none() {
             return (self.complete(elf, self.path), None);
         }
         let left = Left {
@@ -64,6 +67,7 @@ impl Search<'_> {
             linked,
             checksum: link.map_or(0, |link| link.checksum),
             packed,
+            build_id,
         };
         (self.complete(elf, self.path), Some(left))
     }
@@ -138,7 +142,7 @@ impl Search<'_> {
     }
 }
 
-fn has_id(elf: &Elf<&File>, id: &str) -> bool {
+pub(super) fn has_id(elf: &Elf<&File>, id: &str) -> bool {
     gnu(elf.build_id()).is_some_and(|its| its == id)
 }
 
@@ -149,6 +153,6 @@ fn gnu(id: Option<BuildId>) -> Option<String> {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -16,6 +16,7 @@ use crate::aside::{Aside, Asked, Lost};
 use crate::namer::NamerEvent;
 
 use super::Beside;
+use super::fetch::FetchRequest;
 use super::search::{Left, Search};
 
 /// What a program's look for debug files may take. A checksum is made of a gigabyte in a second or two.
@@ -33,25 +34,39 @@ pub(crate) struct SeekRequest {
     pub(crate) left: Left,
 }
 
-/// Runs until the requests end.
-pub(crate) fn run(requests: &Receiver<SeekRequest>, namer: &Sender<NamerEvent>) {
+/// Runs until the requests end. What has no debug information after that goes to `fetch`, if there is somebody to ask.
+pub(crate) fn run(requests: &Receiver<SeekRequest>, namer: &Sender<NamerEvent>, fetch: Option<&Sender<FetchRequest>>) {
     let mut worker = None;
     let mut lost = Lost::new([MOST_LOST; 2]);
     for request in requests {
-        if lost.is_full(()) {
+        let file = request.file;
+        let wish = fetch.zip(FetchRequest::of(&request));
+        let wanted = move || {
+            let full = wish.is_some_and(|(fetch, wish)| fetch.try_send(wish).is_err_and(|error| error.is_full()));
+            if full {
+                tracing::debug!("too many programs without debug information; one is not asked for");
+            }
+        };
+        let left = &request.left;
+        if (left.linked.is_empty() && !left.packed) || lost.is_full(()) {
+            wanted();
             continue;
         }
-        let file = request.file;
         match worker.get_or_insert_with(|| Aside::start("debug files", look_all)).ask(request, PATIENCE) {
             Asked::Answered(Some(beside)) => {
+                let told = beside.debug.as_ref().is_some_and(has_dwarf);
                 if namer.send(NamerEvent::Beside(file, beside)).is_err() {
                     return;
                 }
+                if !told {
+                    wanted();
+                }
             }
-            Asked::Answered(None) | Asked::Gone => {}
+            Asked::Answered(None) | Asked::Gone => wanted(),
             Asked::Late => {
                 tracing::warn!("a debug file does not answer; its program has the names without it");
                 lost.add((), worker.take());
+                wanted();
             }
         }
     }
@@ -81,6 +96,10 @@ pub(super) fn look(proc: &mut Proc, request: &SeekRequest) -> Option<Beside> {
             None
         }
     }
+}
+
+fn has_dwarf(file: &Arc<File>) -> bool {
+    Elf::parse(&**file).is_ok_and(|(elf, _)| elf.section(".debug_info").is_some())
 }
 
 /// The CRC-32 of a whole file.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use crossbeam_channel::bounded;
 use elf::{Elf, FileOffset};
 use inspect::maps::Maps;
 use inspect::{Avma, MappedFile};
@@ -127,6 +128,37 @@ fn names_without_lines_do_not_keep_the_linked_file_from_being_found() {
     running.run("strip", &["--strip-debug", "program"]);
     running.run("objcopy", &["--add-gnu-debuglink=program.debug", "program"]);
     assert!(running.found().unwrap().debug.is_some());
+}
+
+#[test]
+fn servers_are_asked_for_programs_without_debug_information_and_for_no_others() {
+    for (strip, packed, expect) in [
+        (None, false, false),
+        (Some("--strip-debug"), false, true),
+        (Some("--strip-all"), false, true),
+        (Some("--strip-all"), true, true),
+    ] {
+        let mut running = Running::build(WITH_ID);
+        strip.iter().for_each(|how| running.run("strip", &[how, "program"]));
+        if packed {
+            running.run("objcopy", &["--strip-debug", "whole", "names"]);
+            running.run("xz", &["names"]);
+            running.run("objcopy", &["--add-section", ".gnu_debugdata=names.xz", "program"]);
+        }
+        let (mapped, _, left) = running.find();
+        let (requests, seeks) = bounded(1);
+        let (to_namer, events) = bounded(1);
+        let (fetch, fetches) = bounded(1);
+        let request = left.map(|left| SeekRequest { file: 7, code: Arc::new(mapped.file), left });
+        request.into_iter().for_each(|request| requests.send(request).unwrap());
+        drop(requests);
+        seek::run(&seeks, &to_namer, Some(&fetch));
+        drop((to_namer, fetch));
+        let id = Elf::parse(File::open(running.at("whole")).unwrap()).unwrap().0.build_id().unwrap().to_string();
+        let asked: Vec<_> = fetches.iter().map(|request| (request.file, request.build_id)).collect();
+        assert_eq!(asked, if expect { vec![(7, id)] } else { vec![] }, "{strip:?} {packed}");
+        assert_eq!(events.iter().count(), usize::from(packed), "names without lines do not wait for a server");
+    }
 }
 
 #[test]
