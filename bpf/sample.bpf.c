@@ -166,7 +166,7 @@ __attribute__((noinline)) int submit(void)
 		at += MAPPING_WORDS;
 	}
 	u64 size = sizeof(s->head) + (at & (WORDS - 1)) * 8;
-	u64 gap = s->new_file ? GAP_FILE : GAP_NEVER;
+	u64 gap = s->urgent ? GAP_FILE : GAP_NEVER;
 	u64 flags = wake_flags(c, &samples, knobs.wake_at_bytes, gap, s->head.ktime);
 	if (bpf_ringbuf_output(&samples, &s->head, size, flags))
 		COUNT(c, lost_ring_full);
@@ -202,7 +202,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	else
 		head->comm[0] = 0;
 	head->mappings = 0;
-	s->new_file = false;
+	s->urgent = false;
 	s->gone = task.gone;
 	s->page = 0;
 	s->number++;

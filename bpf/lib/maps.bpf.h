@@ -35,7 +35,7 @@ struct scratch {
 	u32 exact; /* pc is where the thread was interrupted, not a return address */
 	u8 known; /* `regs` are the registers there */
 	u8 unbuilt; /* whether a frame lay in a file without rows */
-	u8 new_file; /* the sample named a file not seen before */
+	u8 urgent; /* the sample names a file not seen before, or has the first stack of its second: somebody waits for what it asks for */
 	u8 gone; /* the process is ending: its memory is read by the page tables */
 	/* The mapping that the last address lay in, and the table of its file; 0 where it has none. */
 	u64 map_start;
@@ -53,7 +53,7 @@ struct scratch {
 	u32 mapped;
 	u32 victim;
 	u32 number; /* of the sample */
-	u32 pad2;
+	u32 scans; /* what is looked up is no frame, but a word that may be one */
 	/* Which of the remembered mappings this sample has addresses in, in the order of their first use: as many as
 	 * head.mappings. */
 	u8 order[MAX_MAPPINGS];

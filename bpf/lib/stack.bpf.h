@@ -104,9 +104,13 @@ __attribute__((noinline)) int send_stack(void)
 		stack->sent = 0;
 	}
 	/* Samples need the ring more. */
-	if (stack->sent >= STACKS_PER_SECOND || bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > knobs.wake_at_bytes / 2)
+	if (stack->sent >= STACKS_PER_SECOND || bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > knobs.wake_at_bytes / 2) {
+		COUNT(c, stacks_unsent);
 		return 0;
-	stack->sent++;
+	}
+	/* Rows that come span by span come for those who ask. */
+	if (!stack->sent++)
+		s->urgent = true;
 	struct stack *record = &stack->record;
 	record->kind = RECORD_STACK;
 	record->flags = (s->stop.exact ? STACK_EXACT : 0) | (s->stop.known ? STACK_REGISTERS : 0);
@@ -127,7 +131,9 @@ __attribute__((noinline)) int send_stack(void)
 	stack->lookups = 0;
 	stack->idle_size = 0;
 	s->map_size = 0;
+	s->scans = true;
 	scan_stack(bytes / 8);
+	s->scans = false;
 	if (bpf_ringbuf_output(&samples, record, sizeof(*record) + bytes, BPF_RB_NO_WAKEUP)) {
 		COUNT(c, stacks_lost);
 		return 0;

@@ -103,7 +103,8 @@ __attribute__((noinline)) int resolve(u64 pc)
 	u32 slot = free_slot(s);
 	if (slot >= MAX_MAPPINGS) {
 		/* The address goes without: user space looks it up in /proc while the process lives. */
-		COUNT(c, mappings_overflow);
+		if (!s->scans)
+			COUNT(c, mappings_overflow);
 		set_map(s, found, find_table(found));
 		return IS_CODE;
 	}
@@ -111,7 +112,7 @@ __attribute__((noinline)) int resolve(u64 pc)
 	r->m = *found;
 	r->table = 0;
 	if ((found->flags & MAPPING_FILE) && first_sight(s, c, &r->m, (struct file *)VMA_WORD(s, vm_file)))
-		s->new_file = true;
+		s->urgent = true;
 	return enter(slot);
 }
 

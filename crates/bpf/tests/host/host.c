@@ -4,6 +4,8 @@
  *
  *     host count FRAMES SAMPLES     takes samples, as often as is said; each has to be whole
  *     host faults FRAMES            takes a sample for each read that can fail, with that read failing
+ *     host unbuilt FRAMES           takes samples of a file without rows
+ *     host withdrawn FRAMES         looks rules up while their rows are withdrawn
  */
 #include "../../../../bpf/sample.bpf.c"
 
@@ -69,6 +71,9 @@ static u64 the_recent[1 << RECENT_BITS], the_seen[SEEN_FILES];
 	if (map == (void *)&name)                                                                   \
 		return number == 0 ? (void *)&(storage) : NULL
 
+/* What user space does while rows are read. */
+static void (*withdraws)(void);
+
 void *bpf_map_lookup_elem(void *map, const void *key)
 {
 	u32 number = *(const u32 *)key;
@@ -77,6 +82,8 @@ void *bpf_map_lookup_elem(void *map, const void *key)
 	ONE(stack_scratch, the_stack);
 	ONE(path_scratch, the_path);
 	ONE(memory_layout, the_layout);
+	if (map == (void *)&rows && withdraws)
+		withdraws();
 	IN_MAP(rows, the_rows);
 	IN_MAP(spans, the_spans);
 	IN_MAP(tables, the_tables);
@@ -143,19 +150,19 @@ static union {
 	struct sample head;
 	u64 words[WORDS + sizeof(struct sample) / 8];
 } last;
-static u32 samples_out, paths_out, stacks_out;
+static u32 samples_out, paths_out, stacks_out, stacks_woken;
 
 u64 bpf_ringbuf_query(void *ring, u64 what) { return (void)ring, (void)what, 0; }
 
 long bpf_ringbuf_output(void *ring, void *record, u64 bytes, u64 flags)
 {
-	(void)flags;
 	REQUIRE(ring == (void *)&samples);
 	switch (*(u8 *)record) {
 	case RECORD_SAMPLE:
 		REQUIRE(bytes <= sizeof(last));
 		memcpy(&last, record, bytes);
 		samples_out++;
+		stacks_woken += last.head.flags & SAMPLE_STACK && flags & BPF_RB_FORCE_WAKEUP;
 		return 0;
 	case RECORD_PATH:
 		REQUIRE(bytes <= sizeof(struct file_path));
@@ -236,6 +243,56 @@ static void check_whole(u32 frames)
 	REQUIRE(named->start == CODE && named->ino == 77);
 }
 
+/* The file has no table, and its code no frame pointers: each sample wants its stack sent, and not all can have that. */
+static void check_unbuilt(void)
+{
+	for (u32 i = 0; i < FILE_BUCKETS; i++)
+		the_buckets[i] = (struct file_bucket){};
+	now = 5000000; /* Nobody was woken lately. */
+	for (u32 i = 0; i < STACKS_PER_SECOND + 30; i++) {
+		sample_cpu(&interrupted);
+		REQUIRE(last.head.end == END_unbuilt);
+		REQUIRE(!(last.head.flags & SAMPLE_STACK) == (i >= STACKS_PER_SECOND));
+	}
+	REQUIRE(stacks_out == STACKS_PER_SECOND && the_counters.n[COUNTER_stacks] == STACKS_PER_SECOND);
+	REQUIRE(the_counters.n[COUNTER_stacks_unsent] == 30);
+	REQUIRE(stacks_woken == 1);
+
+	/* With no place left for one more mapping, a frame there is counted and a word of the stack is not. */
+	struct scratch *s = &the_scratch;
+	s->mapped = MAX_MAPPINGS;
+	for (u32 i = 0; i < MAX_MAPPINGS; i++)
+		s->maps[i] = (struct remembered){ .used_by = s->number };
+	s->scans = true;
+	REQUIRE(resolve(CODE) == IS_CODE && the_counters.n[COUNTER_mappings_overflow] == 0);
+	s->scans = false;
+	REQUIRE(resolve(CODE) == IS_CODE && the_counters.n[COUNTER_mappings_overflow] == 1);
+}
+
+static void withdraw_span(void) { the_spans[0].words[0] = SPAN_AWAITED; }
+static void withdraw_table(void) { the_tables[1].number = 0; }
+
+/* What was read of rows that go meanwhile is neither used nor remembered. */
+static void check_withdrawn(void)
+{
+	void (*ways[])(void) = { withdraw_span, withdraw_table };
+	u32 number = the_tables[1].number;
+	for (u32 way = 0; way < 2; way++) {
+		make_code();
+		withdraws = ways[way];
+		REQUIRE(find_frame(number, 100) == IS_STALE);
+		for (u32 i = 0; i < 1 << RECENT_BITS; i++)
+			REQUIRE(!the_recent[i]);
+	}
+	withdraws = NULL;
+	make_code();
+	REQUIRE(find_frame(number, 100) == (IS_PLAIN | the_rules[1].extra));
+	u32 remembered = 0;
+	for (u32 i = 0; i < 1 << RECENT_BITS; i++)
+		remembered += the_recent[i] != 0;
+	REQUIRE(remembered == 1);
+}
+
 int main(int count, char **arguments)
 {
 	REQUIRE(count >= 3);
@@ -252,6 +309,10 @@ int main(int count, char **arguments)
 		REQUIRE(samples_out == wanted && paths_out == 1 && stacks_out == 0);
 		return 0;
 	}
+	if (!strcmp(arguments[1], "unbuilt"))
+		return check_unbuilt(), 0;
+	if (!strcmp(arguments[1], "withdrawn"))
+		return check_withdrawn(), 0;
 	/* From scratch each time, so that all reads are made. */
 	u32 tried = 0;
 	for (fails = 1;; fails++) {

@@ -1,5 +1,5 @@
 //! The program for samples as a program of the host, whose memory is made up: it walks stacks whole, does nothing undefined
-//! whatever read fails, and takes as many instructions as it did. Needs no rights.
+//! whatever read fails or whose rows go meanwhile, and takes as many instructions as it did. Needs no rights.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -51,6 +51,9 @@ fn stacks_are_whole_and_no_read_that_fails_does_harm() {
     for frames in ["1", "3", "30", "180", "700"] {
         output(Command::new(&program).args(["count", frames, "3"]));
         output(Command::new(&program).args(["faults", frames]));
+    }
+    for what in ["unbuilt", "withdrawn"] {
+        output(Command::new(&program).args([what, "10"]));
     }
 }
 
