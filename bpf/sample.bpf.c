@@ -125,17 +125,21 @@ static __always_inline void take_registers(struct scratch *s, struct bpf_perf_ev
 }
 
 /* Keeps the mappings found for the last sample if they are this task's and still hold. A kernel that does not tell has
- * sequence 0. */
+ * sequence 0. Their tables are forgotten once numbers of tables come again. */
 static __always_inline void enter_space(struct scratch *s, struct address_space *space)
 {
 	s->map_start = 0;
 	s->map_size = 0;
 	s->table = 0;
 	s->map_flags = 0;
-	if (space->sequence && s->space.mm == space->mm && s->space.nonce == space->nonce &&
+	u32 none = 0;
+	struct table *numbers = bpf_map_lookup_elem(&tables, &none);
+	u32 age = numbers ? numbers->base : 0;
+	if (space->sequence && age == s->numbers_age && s->space.mm == space->mm && s->space.nonce == space->nonce &&
 	    s->space.sequence == space->sequence)
 		return;
 	s->space = *space;
+	s->numbers_age = age;
 	s->mapped = 0;
 }
 

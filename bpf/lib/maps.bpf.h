@@ -53,7 +53,7 @@ struct scratch {
 	u32 mapped;
 	u32 victim;
 	u32 number; /* of the sample */
-	u32 scans; /* what is looked up is no frame, but a word that may be one */
+	u32 numbers_age; /* as of which the tables of what is remembered are */
 	/* Which of the remembered mappings this sample has addresses in, in the order of their first use: as many as
 	 * head.mappings. */
 	u8 order[MAX_MAPPINGS];
@@ -76,6 +76,7 @@ struct scratch {
 	u64 page;
 	u64 page_at;
 	u64 word;
+	u64 scans; /* what is looked up is no frame, but a word that may be one */
 	struct mapping found; /* what was looked up, for this CPU did not remember it */
 	u64 node[32]; /* one maple node */
 	u64 vma[32]; /* the head of one vm_area_struct */

@@ -26,7 +26,7 @@ struct {
 	__type(value, struct line);
 } spans SEC(".maps");
 
-/* Place of a table's number -> the table. */
+/* Place of a table's number -> the table. The first place is of none: `base` there is how often numbers of before came again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_TABLES);

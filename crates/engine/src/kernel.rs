@@ -109,7 +109,8 @@ pub trait RowMaps: Send {
     /// Writes rules.
     fn set_rules(&mut self, first: u32, rules: &[Rule]) -> Result<(), KernelError>;
 
-    /// Writes a table to the place that its number names.
+    /// Writes a table to the place that its number names. The first place has none, but how often numbers came again: with
+    /// another number there what was remembered of tables is forgotten.
     fn set_table(&mut self, place: u32, table: &Table) -> Result<(), KernelError>;
 
     /// Says which tables the files of a bucket have.

@@ -6,14 +6,16 @@
 //! sampler ──Repair──▶ waits for the rows, walks ──Repaired──▶ sampler
 //! ```
 
+mod counts;
 mod extents;
 mod repairs;
 mod tables;
 mod wish;
+mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -23,17 +25,16 @@ use elf::{Elf, ReadAt};
 use hashbrown::HashMap;
 use unwind::{Output, Rule, Rules, Summary};
 
+pub use self::counts::RowCounts;
 use self::repairs::Repairs;
-use self::tables::{Draft, Tables};
+use self::tables::Tables;
 use self::wish::State;
 pub(crate) use self::wish::{Wish, seconds};
+use self::writer::{Span, Writer};
 use crate::kernel::{KernelError, RowMaps};
 use crate::opener::FileKey;
 use crate::repair::{Repair, Repaired, Wants};
 use crate::vdso;
-
-/// Lines that are written into the kernel at once: 64 KiB.
-const PORTION: usize = 1024;
 
 /// Rows that found no room, could not be written or could not be asked for wait so many seconds.
 pub(crate) const PAUSE: u32 = 30;
@@ -74,111 +75,6 @@ struct Known {
     file: Weak<File>,
     path: PathBuf,
     wish: Wish,
-}
-
-/// Counts of unwind rows, shared with whoever shows them.
-#[derive(Clone, Debug, Default)]
-pub struct RowCounts(Arc<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    built: AtomicU64,
-    rows: AtomicU64,
-    nanoseconds: AtomicU64,
-    refused: AtomicU64,
-    evicted: AtomicU64,
-    malformed: AtomicU64,
-    tables: AtomicU64,
-    bytes: AtomicU64,
-    rules_refused: AtomicU64,
-    repaired: AtomicU64,
-    unrepaired: AtomicU64,
-    partial: AtomicU64,
-    spans: AtomicU64,
-    tight: AtomicBool,
-    stopping: AtomicBool,
-}
-
-impl RowCounts {
-    /// Files whose rows were built.
-    pub fn built(&self) -> u64 {
-        self.0.built.load(Relaxed)
-    }
-
-    /// Rows that were built.
-    pub fn rows(&self) -> u64 {
-        self.0.rows.load(Relaxed)
-    }
-
-    /// Nanoseconds that building took.
-    pub fn nanoseconds(&self) -> u64 {
-        self.0.nanoseconds.load(Relaxed)
-    }
-
-    /// Times that the rows of a file found no room.
-    pub fn refused(&self) -> u64 {
-        self.0.refused.load(Relaxed)
-    }
-
-    /// Tables that had to make room for others.
-    pub fn evicted(&self) -> u64 {
-        self.0.evicted.load(Relaxed)
-    }
-
-    /// Entries of unwind tables that could not be read, or only in part.
-    pub fn malformed(&self) -> u64 {
-        self.0.malformed.load(Relaxed)
-    }
-
-    /// Files that have a table now.
-    pub fn tables(&self) -> u64 {
-        self.0.tables.load(Relaxed)
-    }
-
-    /// Times that a rule got no number, because its file has too many or all numbers are taken.
-    pub fn rules_refused(&self) -> u64 {
-        self.0.rules_refused.load(Relaxed)
-    }
-
-    /// Walks that came to code without rows and were gone on with when it had some.
-    pub fn repaired(&self) -> u64 {
-        self.0.repaired.load(Relaxed)
-    }
-
-    /// Walks that came to code without rows and stayed so.
-    pub fn unrepaired(&self) -> u64 {
-        self.0.unrepaired.load(Relaxed)
-    }
-
-    /// Files of which only those rows are held that were asked for.
-    pub fn partial(&self) -> u64 {
-        self.0.partial.load(Relaxed)
-    }
-
-    /// Spans of such files that were asked for and built.
-    pub fn spans(&self) -> u64 {
-        self.0.spans.load(Relaxed)
-    }
-
-    /// Such walks could not be waited for.
-    pub(crate) fn leave_unrepaired(&self, walks: u64) {
-        self.0.unrepaired.fetch_add(walks, Relaxed);
-    }
-
-    /// Whether room is short: then it matters when files were sampled last.
-    pub(crate) fn is_tight(&self) -> bool {
-        self.0.tight.load(Relaxed)
-    }
-
-    /// What waits to be built is not wanted any more.
-    pub(crate) fn stop(&self) {
-        self.0.stopping.store(true, Relaxed);
-    }
-
-    /// Bytes of rows that the kernel holds now.
-    pub fn bytes(&self) -> u64 {
-        self.0.bytes.load(Relaxed)
-    }
 }
 
 /// Runs until the requests end.
@@ -419,62 +315,6 @@ impl Builder {
 fn rule_at(tables: &Tables, rules: &Rules, key: FileKey, offset: u64) -> Option<Rule> {
     let number = tables.rule_at(&key, offset)?;
     rules.list().get(usize::from(number)).copied()
-}
-
-/// One span.
-#[derive(Default)]
-struct Span {
-    rows: usize,
-    lines: Vec<Line>,
-}
-
-impl Output for Span {
-    fn span(&mut self, _: u64, rows: usize, lines: &[Line]) {
-        (self.rows, self.lines) = (rows, lines.to_vec());
-    }
-}
-
-/// Gathers spans to portions.
-struct Writer<'a> {
-    tables: &'a mut Tables,
-    draft: Draft,
-    spans: Vec<(u64, usize, usize)>,
-    lines: Vec<Line>,
-    /// Whether there was room so far.
-    result: Result<bool, KernelError>,
-}
-
-impl<'a> Writer<'a> {
-    fn new(tables: &'a mut Tables) -> Self {
-        Self { tables, draft: Draft::default(), spans: Vec::new(), lines: Vec::new(), result: Ok(true) }
-    }
-
-    fn flush(&mut self) {
-        if matches!(self.result, Ok(true)) && !self.spans.is_empty() {
-            self.result = self.tables.add(&mut self.draft, &self.spans, &self.lines);
-        }
-        self.spans.clear();
-        self.lines.clear();
-    }
-
-    /// `None` if there was no room.
-    fn finish(mut self) -> Result<Option<Draft>, KernelError> {
-        self.flush();
-        if !matches!(self.result, Ok(true)) {
-            self.tables.discard(&self.draft);
-        }
-        Ok(self.result?.then_some(self.draft))
-    }
-}
-
-impl Output for Writer<'_> {
-    fn span(&mut self, number: u64, rows: usize, lines: &[Line]) {
-        if self.lines.len() + lines.len() > PORTION {
-            self.flush();
-        }
-        self.spans.push((number, rows, lines.len()));
-        self.lines.extend_from_slice(lines);
-    }
 }
 
 const _: () = assert!(MAX_RULES == 1 << 16, "the numbers of rules have 16 bits");

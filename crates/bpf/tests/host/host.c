@@ -6,6 +6,7 @@
  *     host faults FRAMES            takes a sample for each read that can fail, with that read failing
  *     host unbuilt FRAMES           takes samples of a file without rows
  *     host withdrawn FRAMES         looks rules up while their rows are withdrawn
+ *     host again FRAMES             has the number of a table come again, for another file's
  */
 #include "../../../../bpf/sample.bpf.c"
 
@@ -293,6 +294,22 @@ static void check_withdrawn(void)
 	REQUIRE(remembered == 1);
 }
 
+/* The table of another file gets the number that this CPU remembers. */
+static void check_again(u32 frames)
+{
+	space.mm_lock_seq = 1;
+	sample_cpu(&interrupted);
+	check_whole(frames);
+	for (u32 i = 0; i < FILE_BUCKETS; i++)
+		the_buckets[i] = (struct file_bucket){};
+	sample_cpu(&interrupted);
+	/* Nothing was mapped meanwhile: the number holds as long as it is of one table. */
+	check_whole(frames);
+	the_tables[0].base++;
+	sample_cpu(&interrupted);
+	REQUIRE(last.head.end == END_unbuilt);
+}
+
 int main(int count, char **arguments)
 {
 	REQUIRE(count >= 3);
@@ -313,6 +330,8 @@ int main(int count, char **arguments)
 		return check_unbuilt(), 0;
 	if (!strcmp(arguments[1], "withdrawn"))
 		return check_withdrawn(), 0;
+	if (!strcmp(arguments[1], "again"))
+		return check_again(frames), 0;
 	/* From scratch each time, so that all reads are made. */
 	u32 tried = 0;
 	for (fails = 1;; fails++) {

@@ -52,7 +52,7 @@ fn stacks_are_whole_and_no_read_that_fails_does_harm() {
         output(Command::new(&program).args(["count", frames, "3"]));
         output(Command::new(&program).args(["faults", frames]));
     }
-    for what in ["unbuilt", "withdrawn"] {
+    for what in ["unbuilt", "withdrawn", "again"] {
         output(Command::new(&program).args([what, "10"]));
     }
 }

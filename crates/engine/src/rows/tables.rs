@@ -76,7 +76,9 @@ pub(super) struct Tables {
     pointers: Extents,
     places: Extents,
     /// How often each place was used, which is the upper part of the next number there.
-    turns: Vec<u32>,
+    pub(super) turns: Vec<u32>,
+    /// How often numbers of before came again.
+    age: u32,
     buckets: Vec<[u64; FILES_IN_BUCKET]>,
     held: HashMap<FileKey, Held>,
     retired: VecDeque<Retired>,
@@ -98,6 +100,7 @@ impl Tables {
             pointers,
             places,
             turns: vec![0; 1 << TABLE_BITS],
+            age: 0,
             buckets: vec![[0; FILES_IN_BUCKET]; FILE_BUCKETS as usize],
             held: HashMap::new(),
             retired: VecDeque::new(),
@@ -333,15 +336,24 @@ impl Tables {
     fn write(&mut self, table: Table, draft: &Draft) -> Result<Table, KernelError> {
         let place = table.number;
         self.maps.set_pointers(table.base / LINE_WORDS as u32, draft.pointers.as_chunks().0)?;
-        let turn = &mut self.turns[place as usize];
-        if *turn == MOST_TURNS {
-            self.maps.clear_recent()?;
-            *turn = 0;
+        if self.turns[place as usize] == MOST_TURNS {
+            self.forget_numbers()?;
+            self.turns[place as usize] = 0;
         }
+        let turn = &mut self.turns[place as usize];
         let table = Table { number: *turn << TABLE_BITS | place, ..table };
         *turn += 1;
         self.maps.set_table(place, &table)?;
         Ok(table)
+    }
+
+    /// Has the kernel side forget what it knows by the numbers of tables that are gone, so that they may come again.
+    fn forget_numbers(&mut self) -> Result<(), KernelError> {
+        self.age += 1;
+        self.maps.set_table(0, &Table { base: self.age, ..Table::default() })?;
+        // A sample that began before goes on with what it knows, and notes it.
+        thread::sleep(GRACE);
+        self.maps.clear_recent()
     }
 
     /// Withdraws tables of the files that were sampled longest ago; false if all were just now.
@@ -415,14 +427,20 @@ impl Tables {
             if let Some(first) = of(self).take(count) {
                 return Some(first);
             }
-            if let Some(last) = self.retired.back() {
-                thread::sleep(GRACE.saturating_sub(last.since.elapsed()));
-                for retired in std::mem::take(&mut self.retired) {
-                    self.give_back(&retired.lines, retired.pointers, retired.place);
-                }
+            if !self.retired.is_empty() {
+                self.free_retired();
             } else if !self.evict_some() {
                 return None;
             }
+        }
+    }
+
+    /// Gives back what was withdrawn, once nobody can be reading it any more.
+    pub(super) fn free_retired(&mut self) {
+        let Some(last) = self.retired.back() else { return };
+        thread::sleep(GRACE.saturating_sub(last.since.elapsed()));
+        for retired in std::mem::take(&mut self.retired) {
+            self.give_back(&retired.lines, retired.pointers, retired.place);
         }
     }
 

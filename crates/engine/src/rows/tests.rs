@@ -8,6 +8,7 @@ use abi::rows::{
 use crossbeam_channel::bounded;
 use unwind::span;
 
+use super::tables::Draft;
 use super::*;
 
 /// Maps in memory.
@@ -162,6 +163,25 @@ fn each_place_of_a_file_has_the_rule_that_the_compiler_gave_it() {
     }
     assert_eq!(memory.rule(key(8), 0), None);
     assert_eq!((builder.counts.built(), builder.counts.tables()), (1, 1));
+}
+
+#[test]
+fn a_number_comes_again_only_after_all_were_forgotten() {
+    let memory = Memory::new(100);
+    let mut builder = builder(&memory);
+    let place = |number: u32| number % (1 << TABLE_BITS);
+    let mut seen = std::collections::HashSet::new();
+    builder.tables.turns.fill(254);
+    for _ in 0..12 {
+        builder.tables.publish(key(1), Wish::default(), Draft::default(), 0).unwrap();
+        // The next one gets the same place.
+        builder.tables.free_retired();
+        let maps = memory.maps();
+        let table = maps.tables.iter().skip(1).rfind(|table| table.number != 0).unwrap();
+        assert!(seen.insert((maps.tables[0].base, table.number)), "{table:?} again");
+        assert!(place(table.number) <= 3);
+    }
+    assert!(memory.maps().tables[0].base > 0);
 }
 
 #[test]
