@@ -14,7 +14,7 @@ mod wish;
 mod writer;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -38,8 +38,12 @@ use crate::vdso;
 
 /// Rows that found no room, could not be written or could not be asked for wait so many seconds.
 pub(crate) const PAUSE: u32 = 30;
-/// Rules that one file may add to those that all share. Real libraries have up to seven hundred.
+/// Rules that one file may add to those that all share, and the part of the numbers left. Real libraries have up to seven hundred.
 const MOST_NEW_RULES: usize = 4096;
+const PART_OF_RULES: usize = 4;
+/// With fewer numbers left all rules are forgotten, and all rows with them, if that was not done for so long, in seconds.
+const FEW_RULES: usize = 16384;
+const RULES_KEPT: u32 = 600;
 /// When more files are known than this, those that are closed are forgotten.
 const MOST_KNOWN: usize = 8192;
 
@@ -75,6 +79,8 @@ struct Known {
     file: Weak<File>,
     path: PathBuf,
     wish: Wish,
+    /// How many rules it has added.
+    rules: usize,
 }
 
 /// Runs until the requests end.
@@ -117,6 +123,8 @@ struct Builder {
     tables: Tables,
     rules: Rules,
     rules_written: usize,
+    /// Since when, in seconds, there are these rules.
+    rules_since: u32,
     /// The rule of files that have no unwind tables.
     frame_pointer: u16,
     /// The rule of files whose rows find no room.
@@ -129,24 +137,33 @@ struct Builder {
 impl Builder {
     fn begin(maps: Box<dyn RowMaps>, repaired: Sender<Repaired>, counts: RowCounts) -> Result<Self, KernelError> {
         let mut rules = Rules::default();
-        let [frame_pointer, absent, awaited] =
-            [Rule::FramePointer, Rule::Absent, Rule::Awaited].map(|rule| rules.number(rule));
-        let tables = Tables::new(maps, awaited);
-        let (known, repairs) = (HashMap::new(), Repairs::new(repaired));
-        let mut builder = Self { tables, rules, rules_written: 0, frame_pointer, absent, known, repairs, counts };
+        let [frame_pointer, absent, awaited] = first_rules(&mut rules);
+        let mut builder = Self {
+            tables: Tables::new(maps, awaited),
+            rules,
+            rules_written: 0,
+            rules_since: seconds(),
+            frame_pointer,
+            absent,
+            known: HashMap::new(),
+            repairs: Repairs::new(repaired),
+            counts,
+        };
         builder.write_rules()?;
         Ok(builder)
     }
 
     fn build(&mut self, request: BuildRequest) {
         let BuildRequest { key, file, path, wish } = request;
-        if !self.tables.renew(&key, &wish) {
-            self.try_build(key, &file, &path, &wish);
-        }
         if self.known.len() >= MOST_KNOWN {
             self.known.retain(|_, known| known.file.strong_count() > 0);
         }
-        self.known.insert(key, Known { file: Arc::downgrade(&file), path, wish });
+        let has_rows = self.tables.renew(&key, &wish);
+        let rules = self.known.get(&key).map_or(0, |before| before.rules);
+        self.known.insert(key, Known { file: Arc::downgrade(&file), path, wish, rules });
+        if !has_rows {
+            self.try_build(key, &file);
+        }
     }
 
     fn repair(&mut self, repair: Box<Repair>) {
@@ -156,16 +173,19 @@ impl Builder {
     }
 
     fn build_again(&mut self, key: &FileKey) {
-        let Some(known) = self.known.remove(key) else { return };
         // One that is closed is opened again, and asked for by that, when it is sampled again.
-        let Some(file) = known.file.upgrade() else { return };
-        self.try_build(*key, &file, &known.path, &known.wish);
-        self.known.insert(*key, known);
+        match self.known.get(key).and_then(|known| known.file.upgrade()) {
+            Some(file) => self.try_build(*key, &file),
+            None => _ = self.known.remove(key),
+        }
     }
 
-    fn try_build(&mut self, key: FileKey, file: &File, path: &Path, wish: &Wish) {
-        let begin = Instant::now();
+    fn try_build(&mut self, key: FileKey, file: &File) {
+        let Some(known) = self.known.get(&key) else { return };
+        let (path, wish) = (known.path.clone(), &Arc::clone(&known.wish));
         let path = path.display();
+        self.forget_rules();
+        let begin = Instant::now();
         match self.build_file(key, file, Arc::clone(wish)) {
             Ok(Some(summary)) => {
                 let took = begin.elapsed();
@@ -238,9 +258,10 @@ impl Builder {
         let Some(file) = self.known.get(&key).and_then(|known| known.file.upgrade()) else { return Ok(false) };
         let Ok((elf, _)) = Elf::parse(&*file) else { return Ok(false) };
         let begin = Instant::now();
-        self.rules.allow(MOST_NEW_RULES);
+        self.allow_rules(&key);
         let mut output = Span::default();
         let summary = unwind::compile_span(&elf, span, &mut self.rules, &mut output);
+        self.note_rules(&key);
         self.write_rules()?;
         self.counts.0.rows.fetch_add(summary.rows, Relaxed);
         self.counts.0.nanoseconds.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
@@ -274,20 +295,58 @@ impl Builder {
         file: R,
         wish: Wish,
     ) -> Result<Option<Summary>, KernelError> {
-        self.rules.allow(MOST_NEW_RULES);
+        self.allow_rules(&key);
         let mut writer = Writer::new(&mut self.tables);
         let summary = match Elf::parse(file) {
             Ok((elf, _)) if elf.is_64_bit() => unwind::compile(&elf, &mut self.rules, &mut writer),
             // Code in another format, or none; its writers may have kept frame pointers. Stacks of 32-bit code are not walked.
             _ => Summary::default(),
         };
-        let Some(draft) = writer.finish()? else { return Ok(None) };
+        let draft = writer.finish();
+        self.note_rules(&key);
+        let Some(draft) = draft? else { return Ok(None) };
         if let Err(error) = self.write_rules() {
             self.tables.discard(&draft);
             return Err(error);
         }
         let otherwise = if summary.rows == 0 { self.frame_pointer } else { 0 };
         Ok(self.tables.publish(key, wish, draft, otherwise)?.then_some(summary))
+    }
+
+    /// Lets a file add what is left of its share of rules.
+    fn allow_rules(&mut self, key: &FileKey) {
+        let added = self.known.get(key).map_or(0, |known| known.rules);
+        let share = MOST_NEW_RULES.saturating_sub(added);
+        self.rules.allow(share.min(self.rules.left() / PART_OF_RULES));
+    }
+
+    /// Notes what it added.
+    fn note_rules(&mut self, key: &FileKey) {
+        if let Some(known) = self.known.get_mut(key) {
+            known.rules += self.rules.list().len() - self.rules_written;
+        }
+    }
+
+    /// Where few numbers are left, forgets all rules and all rows, which are built again when they are asked for.
+    fn forget_rules(&mut self) {
+        let now = seconds();
+        if self.rules.left() >= FEW_RULES || now.saturating_sub(self.rules_since) < RULES_KEPT {
+            return;
+        }
+        self.rules_since = now;
+        if let Err(error) = self.tables.withdraw_all() {
+            tracing::error!(%error, "cannot withdraw the unwind tables");
+            return;
+        }
+        tracing::info!("numbers of unwind rules run short: all unwind rows are built again when they are asked for");
+        self.rules.begin_anew();
+        self.rules_written = 0;
+        _ = first_rules(&mut self.rules);
+        self.known.values_mut().for_each(|known| known.rules = 0);
+        if let Err(error) = self.write_rules() {
+            tracing::error!(%error, "cannot write unwind rules");
+        }
+        self.build_vdso();
     }
 
     /// Writes the rules that are new.
@@ -309,6 +368,11 @@ impl Builder {
         counts.malformed.fetch_add(summary.malformed, Relaxed);
         counts.nanoseconds.fetch_add(nanoseconds, Relaxed);
     }
+}
+
+/// The numbers of the rules for files without tables, without room and whose rows are awaited: always the same.
+fn first_rules(rules: &mut Rules) -> [u16; 3] {
+    [Rule::FramePointer, Rule::Absent, Rule::Awaited].map(|rule| rules.number(rule))
 }
 
 /// The rule of a place in a file, as the kernel side would find it; `None` for a file without a table.

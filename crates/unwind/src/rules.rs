@@ -38,6 +38,16 @@ impl Rules {
         self.most = self.list.len().saturating_add(more).min(MOST);
     }
 
+    /// Forgets all numbers, but not how often there was none.
+    pub fn begin_anew(&mut self) {
+        *self = Self { refused: self.refused, ..Self::default() };
+    }
+
+    /// How many more rules can have a number.
+    pub fn left(&self) -> usize {
+        MOST - self.list.len()
+    }
+
     /// The number of a rule; 0 for a new one when all numbers are taken.
     #[inline]
     pub fn number(&mut self, rule: Rule) -> u16 {
@@ -63,7 +73,7 @@ impl Rules {
         number
     }
 
-    /// The rules by number. It only grows.
+    /// The rules by number. It only grows, until all are forgotten.
     pub fn list(&self) -> &[Rule] {
         &self.list
     }
@@ -139,5 +149,8 @@ mod tests {
         rules.allow(2);
         assert_eq!([3, 2].map(|offset| rules.number(rule(offset))), [3, 2]);
         assert_eq!(rules.refused(), 1);
+        rules.begin_anew();
+        assert_eq!([3, 2].map(|offset| rules.number(rule(offset))), [1, 2]);
+        assert_eq!((rules.refused(), rules.left()), (1, MOST - 3));
     }
 }

@@ -347,6 +347,18 @@ impl Tables {
         Ok(table)
     }
 
+    /// Withdraws all tables. Their rows may be asked for, and nobody knows a number of a rule any more.
+    pub(super) fn withdraw_all(&mut self) -> Result<(), KernelError> {
+        for key in self.held.keys().copied().collect::<Vec<_>>() {
+            let Some(held) = self.held.remove(&key) else { continue };
+            held.wish.ask_from(seconds());
+            self.point(&key, 0)?;
+            self.retire(held)?;
+        }
+        self.free_retired();
+        self.forget_numbers()
+    }
+
     /// Has the kernel side forget what it knows by the numbers of tables that are gone, so that they may come again.
     fn forget_numbers(&mut self) -> Result<(), KernelError> {
         self.age += 1;

@@ -6,7 +6,7 @@ use abi::rows::{
     FILE_BUCKETS, FILES_IN_BUCKET, ROWS_BITS, SPAN_BITS, TABLE_BITS, TABLE_NUMBER_BITS, Table, file_bucket, file_tag,
 };
 use crossbeam_channel::bounded;
-use unwind::span;
+use unwind::{Cfa, Frame, Register, span};
 
 use super::tables::Draft;
 use super::*;
@@ -182,6 +182,32 @@ fn a_number_comes_again_only_after_all_were_forgotten() {
         assert!(place(table.number) <= 3);
     }
     assert!(memory.maps().tables[0].base > 0);
+}
+
+#[test]
+fn when_numbers_of_rules_run_short_all_begins_anew() {
+    let memory = Memory::new(size() * 4 + 2000);
+    let mut builder = builder(&memory);
+    let file = own();
+    let wish = build(&mut builder, 7, &file);
+    let text = Elf::parse(own()).unwrap().0.section(".text").unwrap().offset.0 + 0x8000;
+    let before = memory.rule(key(7), text).unwrap();
+    let added = builder.rules.list().len();
+    assert_eq!(builder.known[&key(7)].rules, added - 4, "all but the first four");
+    let spare = |offset| Rule::Frame(Frame { cfa: Cfa::Deref(Register::RBP, offset), ..Frame::ENTRY });
+    builder.rules.allow(MAX_RULES);
+    (0..60_000).for_each(|offset| _ = builder.rules.number(spare(offset)));
+    builder.write_rules().unwrap();
+    build(&mut builder, 8, &file);
+    assert_eq!(memory.rule(key(7), text), Some(before), "that was done only just now");
+    builder.rules_since -= RULES_KEPT;
+    build(&mut builder, 9, &file);
+    assert!(builder.rules.list().len() <= added, "those of one file and the vDSO");
+    assert_eq!(memory.rule(key(9), text), Some(before));
+    assert_eq!(memory.rule(key(7), text), None, "until it is asked for");
+    assert!(wish.sampled(seconds() + 1));
+    builder.build_again(&key(7));
+    assert_eq!(memory.rule(key(7), text), Some(before));
 }
 
 #[test]
