@@ -386,7 +386,9 @@ impl Sampler {
         session.window = Window::new(now);
         session.interval += 1;
         session.ends = now + session.settings.collect_interval.as_nanos() as u64;
-        session.targets.forget(now.saturating_sub(IDLE.as_nanos() as u64));
+        // Samples that are still to be counted may be of what is gone by now.
+        let read = now.saturating_sub(IDLE.as_nanos() as u64);
+        session.targets.forget(self.held.oldest().map_or(read, |oldest| oldest.min(read)));
         let synced = self.interner.synced();
         session.shared.account.begin_naming(samples);
         match self.namer.try_send(NamerEvent::Window(Box::new(job))) {

@@ -30,6 +30,8 @@ struct Waiting {
     container: Option<Arc<str>>,
     moves: u32,
     since: Instant,
+    /// When the sample was taken.
+    ktime: u64,
 }
 
 /// All that wait.
@@ -47,6 +49,11 @@ impl Held {
     /// Keeps the stack of the next sample of its CPU.
     pub(super) fn stack(&mut self, record: &StackRecord<'_>) {
         self.stacks.insert(record.head.cpu, Stack { head: *record.head, words: record.words.into() });
+    }
+
+    /// When the first of the samples that wait was taken.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.waiting.values().map(|waiting| waiting.ktime).min()
     }
 
     /// The stack of this sample, if it has one.
@@ -70,6 +77,7 @@ impl Sampler {
             container: process.container.clone(),
             moves: process.moves,
             since: Instant::now(),
+            ktime: record.head.ktime,
         };
         // This has the files opened.
         self.interner.see(record, waiting.index);
