@@ -65,6 +65,8 @@ pub(crate) struct CodeSegment {
 
 /// How long an open may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A file that was tried so often, and not reached, has no unwind rows.
+const MOST_TRIES: u32 = 3;
 /// So many threads are left to themselves at a time, and so many for files of one device; others of it, or all others, have no
 /// names until some have come back.
 const MOST_LOST: [usize; 2] = [16, 8];
@@ -92,26 +94,23 @@ pub(crate) fn run(
             asked
         };
         let mut opened = match ask(request) {
-            Asked::Answered(opened) => {
-                if opened.handle.is_none() {
-                    wish.not_reached(seconds());
-                }
-                opened
-            }
-            Asked::Gone => {
-                wish.not_reached(seconds());
-                unreached
-            }
+            Asked::Answered(opened) => opened,
+            Asked::Gone => unreached,
             Asked::Late => {
                 tracing::warn!(pid, path = %unreached.path.display(), "a file does not answer; its code has no names");
                 unreached
             }
         };
         if let Some(file) = &opened.handle {
-            let request = BuildRequest { key, file: Arc::clone(file), path: opened.path.clone(), wish };
+            let (file, path) = (Arc::clone(file), opened.path.clone());
+            let request = BuildRequest { key, file, path, wish: Arc::clone(&wish) };
             if rows.try_send(RowRequest::Build(request)).is_err_and(|error| error.is_full()) {
-                tracing::warn!(path = %opened.path.display(), "too many new files at once; one stays without unwind rows");
+                tracing::warn!(path = %opened.path.display(), "too many new files at once; one stays without unwind rows for a while");
+                wish.not_reached(seconds());
             }
+        } else if wish.not_reached(seconds()) >= MOST_TRIES {
+            // The kernel side sends no more stacks of it, which nobody could go on with.
+            _ = rows.try_send(RowRequest::Absent(key, wish));
         }
         let (file, left) = (opened.file, opened.left.take());
         let seek = left.zip(opened.handle.clone()).map(|(left, code)| SeekRequest { file, code, left });

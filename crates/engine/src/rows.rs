@@ -53,7 +53,9 @@ pub(crate) enum RowRequest {
     /// The rows of a file that was opened.
     Build(BuildRequest),
     /// Those of a file that had rows, or asked for them.
-    Again(FileKey),
+    Again(FileKey, Wish),
+    /// None of a file that cannot be reached.
+    Absent(FileKey, Wish),
     /// The rest of a walk that came to code without rows.
     Repair(Box<Repair>),
 }
@@ -108,7 +110,8 @@ pub(crate) fn run(
         }
         match next {
             Ok(RowRequest::Build(request)) => builder.build(request),
-            Ok(RowRequest::Again(key)) => builder.build_again(&key),
+            Ok(RowRequest::Again(key, wish)) => builder.build_again(&key, &wish),
+            Ok(RowRequest::Absent(key, wish)) => builder.leave_absent(key, &wish),
             Ok(RowRequest::Repair(repair)) => builder.repair(repair),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -172,12 +175,20 @@ impl Builder {
         self.counts.0.repaired.fetch_add(u64::from(done), Relaxed);
     }
 
-    fn build_again(&mut self, key: &FileKey) {
-        // One that is closed is opened again, and asked for by that, when it is sampled again.
+    fn build_again(&mut self, key: &FileKey, wish: &Wish) {
         match self.known.get(key).and_then(|known| known.file.upgrade()) {
             Some(file) => self.try_build(*key, &file),
-            None => _ = self.known.remove(key),
+            // It is closed, or there was no room to ask for it: it is opened again, and asked for by that.
+            None => _ = wish.not_reached(seconds()),
         }
+    }
+
+    /// Without a table for it the kernel side would send each stack in a file, to be walked later.
+    fn leave_absent(&mut self, key: FileKey, wish: &Wish) {
+        if let Err(error) = self.tables.publish_absent(key, Arc::clone(wish), self.absent) {
+            tracing::debug!(?key, %error, "the absence of unwind rows cannot be written");
+        }
+        self.show();
     }
 
     fn try_build(&mut self, key: FileKey, file: &File) {
@@ -200,14 +211,12 @@ impl Builder {
             Ok(None) => {
                 self.counts.0.refused.fetch_add(1, Relaxed);
                 wish.ask_from(seconds() + PAUSE);
-                // Without it the kernel side would send each stack in it to be walked later.
-                if let Err(error) = self.tables.publish_absent(key, Arc::clone(wish), self.absent) {
-                    tracing::debug!(%path, %error, "the absence of unwind rows cannot be written");
-                }
+                self.leave_absent(key, wish);
                 tracing::debug!(%path, "no room for unwind rows: those of other files are in use");
             }
             Err(error) => {
                 wish.ask_from(seconds() + PAUSE);
+                self.leave_absent(key, wish);
                 tracing::warn!(%path, %error, "the unwind rows of a file cannot be written");
             }
         }

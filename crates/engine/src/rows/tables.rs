@@ -141,11 +141,28 @@ impl Tables {
 
     /// Gives a file for whose rows there is no room a table that says so, if there is room for that.
     pub(super) fn publish_absent(&mut self, key: FileKey, wish: Wish, rule: u16) -> Result<(), KernelError> {
+        self.withdraw_forgotten()?;
+        if self.held.get(&key).is_some_and(|held| !held.absent) {
+            return Ok(());
+        }
         self.publish(key, wish, Draft::default(), rule)?;
         if let Some(held) = self.held.get_mut(&key) {
             held.absent = true;
         }
         Ok(())
+    }
+
+    /// Withdraws what says of forgotten files that there is no room.
+    fn withdraw_forgotten(&mut self) -> Result<(), KernelError> {
+        let is_idle = |held: &Held| held.absent && held.wish.is_forgotten();
+        let idle: Vec<FileKey> = self.held.iter().filter(|(_, held)| is_idle(held)).map(|(key, _)| *key).collect();
+        idle.iter().try_for_each(|key| self.withdraw(key))
+    }
+
+    fn withdraw(&mut self, key: &FileKey) -> Result<(), KernelError> {
+        let Some(held) = self.held.remove(key) else { return Ok(()) };
+        self.point(key, 0)?;
+        self.retire(held)
     }
 
     /// Gives a file a table whose rows come span by span, when they are asked for. False if there is no room for that.
@@ -350,10 +367,8 @@ impl Tables {
     /// Withdraws all tables. Their rows may be asked for, and nobody knows a number of a rule any more.
     pub(super) fn withdraw_all(&mut self) -> Result<(), KernelError> {
         for key in self.held.keys().copied().collect::<Vec<_>>() {
-            let Some(held) = self.held.remove(&key) else { continue };
-            held.wish.ask_from(seconds());
-            self.point(&key, 0)?;
-            self.retire(held)?;
+            self.held[&key].wish.ask_from(seconds());
+            self.withdraw(&key)?;
         }
         self.free_retired();
         self.forget_numbers()
@@ -389,10 +404,9 @@ impl Tables {
         let cold = self.held.iter().filter(|(_, held)| held.wish.last_sampled().saturating_add(HOT) <= now);
         let oldest = cold.min_by_key(|(_, held)| held.wish.last_sampled()).map(|(key, _)| *key);
         let key = oldest?;
-        let held = self.held.remove(&key)?;
+        let held = self.held.get(&key)?;
         let (freed, wish) = (held.size(), Wish::clone(&held.wish));
-        let withdrawn = self.point(&key, 0).and_then(|()| self.retire(held));
-        if let Err(error) = withdrawn {
+        if let Err(error) = self.withdraw(&key) {
             // The kernel side may go on with the table: it stays as it is.
             tracing::error!(%error, "cannot withdraw an unwind table");
             return Some(0);

@@ -206,7 +206,7 @@ fn when_numbers_of_rules_run_short_all_begins_anew() {
     assert_eq!(memory.rule(key(9), text), Some(before));
     assert_eq!(memory.rule(key(7), text), None, "until it is asked for");
     assert!(wish.sampled(seconds() + 1));
-    builder.build_again(&key(7));
+    builder.build_again(&key(7), &wish);
     assert_eq!(memory.rule(key(7), text), Some(before));
 }
 
@@ -234,7 +234,7 @@ fn the_file_that_was_sampled_longest_ago_makes_room_and_comes_back_when_it_is_as
     let held = || [0, 1, 2].map(|ino| memory.rule(key(ino), 0).is_some());
     assert_eq!((held(), builder.tables.evicted), ([true, false, true], 1));
     assert!(wishes[1].sampled(seconds() + 1), "its rows are to be asked for");
-    builder.build_again(&key(1));
+    builder.build_again(&key(1), &wishes[1]);
     assert_eq!((held(), builder.tables.evicted), ([false, true, true], 2));
 }
 
@@ -269,12 +269,35 @@ fn where_there_is_no_room_rows_come_span_by_span_and_the_largest_table_gives_its
 }
 
 #[test]
-fn a_file_that_nobody_holds_open_is_not_built_again() {
+fn a_file_that_nobody_holds_open_is_opened_anew() {
     let memory = Memory::new(size() + 2000);
     let mut builder = builder(&memory);
     let file = Arc::new(File::open("/etc/passwd").unwrap());
-    build(&mut builder, 1, &file);
+    let wish = build(&mut builder, 1, &file);
     drop(file);
-    builder.build_again(&key(1));
-    assert_eq!((builder.counts.built(), builder.known.len()), (1, 0));
+    builder.build_again(&key(1), &wish);
+    assert_eq!((builder.counts.built(), wish.reopens(seconds() + 1)), (1, true));
+    let never = Wish::default();
+    builder.build_again(&key(2), &never);
+    assert!(never.reopens(seconds() + 1), "there was no room to ask for it");
+}
+
+#[test]
+fn a_file_that_is_not_reached_is_absent_until_it_is_forgotten() {
+    let memory = Memory::new(100);
+    let mut builder = builder(&memory);
+    let wishes = [1, 2].map(|ino| {
+        let wish = Wish::default();
+        builder.leave_absent(key(ino), &wish);
+        wish
+    });
+    let rules = || [1, 2, 3].map(|ino| memory.rule(key(ino), 0));
+    let absent = Some(Rule::Absent.into());
+    assert_eq!((rules(), builder.counts.tables()), ([absent, absent, None], 0));
+    wishes[0].forget();
+    builder.leave_absent(key(3), &Wish::default());
+    assert_eq!(rules(), [None, absent, absent]);
+    build(&mut builder, 2, &Arc::new(File::open("/etc/passwd").unwrap()));
+    builder.leave_absent(key(2), &wishes[1]);
+    assert_eq!(memory.rule(key(2), 0), Some(Rule::FramePointer.into()), "it has been reached meanwhile");
 }

@@ -1,7 +1,7 @@
 //! What the sampler and the rows thread tell each other about one file.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::sampler::now;
 
@@ -21,6 +21,8 @@ pub(crate) struct State {
     reopen: AtomicU32,
     /// How often it was not reached.
     unreached: AtomicU32,
+    /// Nobody samples it any more.
+    forgotten: AtomicBool,
 }
 
 /// The clock of wishes.
@@ -43,10 +45,22 @@ impl State {
         ask != 0 && ask <= now && self.ask.swap(0, Relaxed) != 0
     }
 
-    /// The file was not reached through the process that had it; another one may have it soon.
-    pub(crate) fn not_reached(&self, now: u32) {
-        let wait = (1 << self.unreached.fetch_add(1, Relaxed).min(MOST_DOUBLINGS)) >> 1;
+    /// The file was not reached through the process that had it; another one may have it soon. Says how often that was so.
+    pub(crate) fn not_reached(&self, now: u32) -> u32 {
+        let before = self.unreached.fetch_add(1, Relaxed);
+        let wait = (1 << before.min(MOST_DOUBLINGS)) >> 1;
         self.reopen.store((now + wait).max(1), Relaxed);
+        before + 1
+    }
+
+    /// The file was forgotten: it will have another wish when it comes back.
+    pub(crate) fn forget(&self) {
+        self.forgotten.store(true, Relaxed);
+    }
+
+    /// Whether it was.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.forgotten.load(Relaxed)
     }
 
     /// Whether the file was not reached, and is not on its way once more.

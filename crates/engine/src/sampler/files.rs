@@ -80,11 +80,9 @@ impl FileTable {
         Some(Sampled { number: seen.number, ask, open })
     }
 
-    /// The unwind rows of a file could not be asked for: they may be from then on.
-    pub(crate) fn ask_from(&self, key: &FileKey, from: u32) {
-        if let Some(seen) = self.by_key.get(key) {
-            seen.wish.ask_from(from);
-        }
+    /// What its rows are asked for with.
+    pub(crate) fn wish(&self, key: &FileKey) -> Option<&Wish> {
+        self.by_key.get(key).map(|seen| &seen.wish)
     }
 
     /// Gives a file a number, if there is room.
@@ -147,7 +145,7 @@ impl FileTable {
     pub(crate) fn forget(&mut self, number: u64) -> Option<FileKey> {
         self.abandoned.retain(|abandoned| *abandoned != number);
         let key = self.key_of.remove(&number)?;
-        self.by_key.remove(&key);
+        self.by_key.remove(&key).inspect(|seen| seen.wish.forget());
         Some(key)
     }
 

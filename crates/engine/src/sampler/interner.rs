@@ -1,6 +1,7 @@
 //! From records to stacks: which file each address lies in, and which node the stack is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use abi::rows::{VDSO_DEV, file_tag};
 use abi::{ADDRESS_EXACT, FilePath, Mapping, SampleHead, SampleRecord, WalkEnd, mapping_flag, sample_flag};
@@ -204,9 +205,10 @@ impl Interner {
 
     /// The rows of this file made room for others and are needed again.
     fn ask_for_rows(&self, key: FileKey) {
-        if self.rows.try_send(RowRequest::Again(key)).is_err() {
+        let Some(wish) = self.files.wish(&key) else { return };
+        if self.rows.try_send(RowRequest::Again(key, Arc::clone(wish))).is_err() {
             // The thread is behind, or there is none.
-            self.files.ask_from(&key, self.seconds + PAUSE);
+            wish.ask_from(self.seconds + PAUSE);
         }
     }
 
