@@ -6,6 +6,7 @@
 //! sampler ──Repair──▶ waits for the rows, walks ──Repaired──▶ sampler
 //! ```
 
+mod checked;
 mod counts;
 mod extents;
 mod repairs;
@@ -17,7 +18,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use abi::rows::{Line, MAX_RULES, VDSO_DEV};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -25,6 +26,7 @@ use elf::{Elf, ReadAt};
 use hashbrown::HashMap;
 use unwind::{Output, Rule, Rules, Summary};
 
+use self::checked::Checked;
 pub use self::counts::RowCounts;
 use self::repairs::Repairs;
 use self::tables::Tables;
@@ -102,6 +104,8 @@ pub(crate) fn run(
     builder.build_vdso();
     loop {
         let next = match builder.repairs.next() {
+            // What was asked for meanwhile comes before the next span.
+            Some(_) if builder.repairs.wanted_span().is_some() => requests.recv_timeout(Duration::ZERO),
             Some(until) => requests.recv_deadline(until),
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
@@ -116,9 +120,10 @@ pub(crate) fn run(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        builder.load_spans();
-        let late = builder.repairs.give_up();
-        builder.counts.leave_unrepaired(late);
+        builder.load_next_span();
+        let Builder { tables, rules, repairs, counts, .. } = &mut builder;
+        let late = repairs.give_up(|key, offset| rule_at(tables, rules, key, offset));
+        counts.leave_unrepaired(late);
     }
 }
 
@@ -164,7 +169,10 @@ impl Builder {
         let has_rows = self.tables.renew(&key, &wish);
         let rules = self.known.get(&key).map_or(0, |before| before.rules);
         self.known.insert(key, Known { file: Arc::downgrade(&file), path, wish, rules });
-        if !has_rows {
+        if has_rows {
+            // Spans of it may be wanted, for which it had to be open.
+            self.go_on(Wants::File(key));
+        } else {
             self.try_build(key, &file);
         }
     }
@@ -197,14 +205,15 @@ impl Builder {
         let path = path.display();
         self.forget_rules();
         let begin = Instant::now();
-        match self.build_file(key, file, Arc::clone(wish)) {
+        let file = Checked::new(file);
+        match self.build_file(key, &file, Arc::clone(wish), || file.result()) {
             Ok(Some(summary)) => {
                 let took = begin.elapsed();
                 tracing::debug!(%path, rows = summary.rows, malformed = summary.malformed, ?took, "unwind rows built");
                 self.count(&summary, took.as_nanos() as u64);
                 self.go_on(Wants::File(key));
             }
-            Ok(None) if self.build_in_parts(key, file, wish) => {
+            Ok(None) if self.build_in_parts(key, &file, wish) => {
                 tracing::debug!(%path, "no room for all unwind rows at once: they come span by span");
                 self.go_on(Wants::File(key));
             }
@@ -217,7 +226,7 @@ impl Builder {
             Err(error) => {
                 wish.ask_from(seconds() + PAUSE);
                 self.leave_absent(key, wish);
-                tracing::warn!(%path, %error, "the unwind rows of a file cannot be written");
+                tracing::warn!(%path, %error, "the unwind rows of a file cannot be had");
             }
         }
         self.show();
@@ -230,7 +239,7 @@ impl Builder {
     }
 
     /// Gives a file a table whose spans come when they are asked for. False if there is no room for that either.
-    fn build_in_parts(&mut self, key: FileKey, file: &File, wish: &Wish) -> bool {
+    fn build_in_parts(&mut self, key: FileKey, file: &Checked<'_>, wish: &Wish) -> bool {
         let Ok((elf, _)) = Elf::parse(file) else { return false };
         let spans = unwind::spans_of(&elf);
         let published = self.tables.publish_awaited(key, Arc::clone(wish), &spans);
@@ -240,38 +249,43 @@ impl Builder {
         })
     }
 
-    /// Builds the spans that walks wait for.
-    fn load_spans(&mut self) {
-        while let Some((key, span)) = self.repairs.wanted_span() {
-            let wants = Wants::Span(key, span);
-            match self.load_span(key, span) {
-                Ok(true) => {
-                    self.counts.0.spans.fetch_add(1, Relaxed);
-                    self.go_on(wants);
-                }
-                result => {
-                    if let Err(error) = result {
-                        tracing::warn!(%error, "unwind rows cannot be written");
-                    }
-                    self.counts.0.refused.fetch_add(1, Relaxed);
-                    let gone = self.repairs.refused(wants);
-                    self.counts.leave_unrepaired(gone);
-                }
+    /// Builds a span that walks wait for.
+    fn load_next_span(&mut self) {
+        let Some((key, span)) = self.repairs.wanted_span() else { return };
+        let wants = Wants::Span(key, span);
+        let Some(file) = self.known.get(&key).and_then(|known| known.file.upgrade()) else {
+            // It is closed. The sample that wants the span has it opened again.
+            return self.repairs.want_file(key);
+        };
+        match self.load_span(key, &file, span) {
+            Ok(true) => {
+                self.counts.0.spans.fetch_add(1, Relaxed);
+                self.go_on(wants);
             }
-            self.show();
+            result => {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "unwind rows cannot be had");
+                }
+                self.counts.0.refused.fetch_add(1, Relaxed);
+                let Self { tables, rules, repairs, .. } = self;
+                let gone = repairs.refused(wants, |key, offset| rule_at(tables, rules, key, offset));
+                self.counts.leave_unrepaired(gone);
+            }
         }
+        self.show();
     }
 
-    /// Builds one span. False if there is no room, or its file is closed.
-    fn load_span(&mut self, key: FileKey, span: u64) -> Result<bool, KernelError> {
-        let Some(file) = self.known.get(&key).and_then(|known| known.file.upgrade()) else { return Ok(false) };
-        let Ok((elf, _)) = Elf::parse(&*file) else { return Ok(false) };
+    /// Builds one span. False if there is no room.
+    fn load_span(&mut self, key: FileKey, file: &File, span: u64) -> Result<bool, KernelError> {
+        let file = Checked::new(file);
+        let Ok((elf, _)) = Elf::parse(&file) else { return Ok(false) };
         let begin = Instant::now();
         self.allow_rules(&key);
         let mut output = Span::default();
         let summary = unwind::compile_span(&elf, span, &mut self.rules, &mut output);
         self.note_rules(&key);
         self.write_rules()?;
+        file.result()?;
         self.counts.0.rows.fetch_add(summary.rows, Relaxed);
         self.counts.0.nanoseconds.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
         self.tables.load(key, span, output.rows, &output.lines)
@@ -291,18 +305,19 @@ impl Builder {
     fn build_vdso(&mut self) {
         let Some(image) = vdso::own_image() else { return };
         let key = FileKey { ino: 0, dev: VDSO_DEV, version: 0 };
-        if let Err(error) = self.build_file(key, &image[..], State::always()) {
+        if let Err(error) = self.build_file(key, &image[..], State::always(), || Ok(())) {
             tracing::warn!(%error, "the unwind rows of the vDSO cannot be written");
         }
         self.show();
     }
 
-    /// `None` if there is no room.
+    /// `None` if there is no room. `read` says whether all could be read.
     fn build_file<R: ReadAt + Clone>(
         &mut self,
         key: FileKey,
         file: R,
         wish: Wish,
+        read: impl Fn() -> Result<(), KernelError>,
     ) -> Result<Option<Summary>, KernelError> {
         self.allow_rules(&key);
         let mut writer = Writer::new(&mut self.tables);
@@ -314,7 +329,7 @@ impl Builder {
         let draft = writer.finish();
         self.note_rules(&key);
         let Some(draft) = draft? else { return Ok(None) };
-        if let Err(error) = self.write_rules() {
+        if let Err(error) = read().and_then(|()| self.write_rules()) {
             self.tables.discard(&draft);
             return Err(error);
         }

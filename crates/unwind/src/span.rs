@@ -53,16 +53,30 @@ pub fn encode(rows: &mut Vec<u32>, lines: &mut Vec<Line>) -> usize {
 
 /// The rule at a place of a span: what the kernel side does with the same lines.
 pub fn search(lines: &[Line], rows: usize, place: u32) -> u16 {
+    search_with(rows, place, |at| lines.get(at).copied()).unwrap_or(0)
+}
+
+/// The same where `line` reads each line that is needed, by its number in the span; `None` if it could not.
+pub fn search_with(rows: usize, place: u32, mut line: impl FnMut(usize) -> Option<Line>) -> Option<u16> {
     let index = index_lines(rows);
     let mut block = 0;
     if index > 0 {
-        let entry = |at: usize| lines[at / INDEXES][at % INDEXES / 2] >> (at % 2 * 16) & 0xffff;
-        let blocks = rows.div_ceil(ROWS);
-        block = (1..blocks).take_while(|&block| entry(block) <= place).last().unwrap_or(0);
+        let mut chosen = (0, line(0)?);
+        for at in 1..index {
+            let next = line(at)?;
+            if next[0] & 0xffff > place {
+                break;
+            }
+            chosen = (at, next);
+        }
+        let entry = |at: usize| chosen.1[at / 2] >> (at % 2 * 16) & 0xffff;
+        block = chosen.0 * INDEXES + (1..INDEXES).take_while(|at| entry(*at) <= place).last().unwrap_or(0);
+        // What fills the index up is above all places but the last.
+        block = block.min(rows.div_ceil(ROWS) - 1);
     }
-    let line = &lines[index + block];
+    let line = line(index + block)?;
     let at = line.iter().rposition(|row| row >> 16 <= place).unwrap_or(0);
-    line[at] as u16
+    Some(line[at] as u16)
 }
 
 #[cfg(test)]
@@ -78,6 +92,12 @@ mod tests {
             let at = all.partition_point(|row| row >> 16 <= place) - 1;
             let expect = if at >= MOST_ROWS - 1 && all.len() > MOST_ROWS { 0 } else { all[at] as u16 };
             assert_eq!(search(&lines, count, place), expect, "{place} of {count} rows");
+            let mut read = 0;
+            _ = search_with(count, place, |at| {
+                read += 1;
+                lines.get(at).copied()
+            });
+            assert!(read <= index_lines(count) + 1, "{read} lines of {count} rows");
         }
     }
 

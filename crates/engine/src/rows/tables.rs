@@ -195,7 +195,7 @@ impl Tables {
         let first = loop {
             match self.room(count, |tables| &mut tables.lines) {
                 Some(first) => break first,
-                None if self.shrink_largest() => {}
+                None if self.shrink_some(count) => {}
                 None => return Ok(false),
             }
         };
@@ -226,25 +226,42 @@ impl Tables {
         Ok(true)
     }
 
-    /// Has the largest table give all its rows back: those that are in use are asked for again. False if there is none.
-    fn shrink_largest(&mut self) -> bool {
+    /// Has the largest tables give their rows back, until that frees so many lines and some more: they are free only after a
+    /// while, for which is waited once. False if there are none.
+    fn shrink_some(&mut self, count: u32) -> bool {
+        let mut freed = 0;
+        for shrunk in 0..EVICTED_AT_ONCE {
+            match self.shrink_largest() {
+                Some(lines) => freed += lines,
+                None => return shrunk > 0,
+            }
+            if freed >= count.max(FREED_AT_ONCE) {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Has the largest table give all its rows back: those that are in use are asked for again. Says how many lines that will
+    /// free; `None` if there is none.
+    fn shrink_largest(&mut self) -> Option<u32> {
         let spared = |held: &&mut Held| held.awaited.is_none_or(|since| since.elapsed() > SPARED);
         let held = self.held.values_mut().filter(spared).filter(|held| held.wish.last_sampled() != u32::MAX);
-        let Some(held) = held.max_by_key(|held| held.size()).filter(|held| held.size() > 0) else { return false };
-        let (first, count) = held.pointers;
+        let held = held.max_by_key(|held| held.size()).filter(|held| held.size() > 0)?;
+        let (freed, (first, count)) = (held.size(), held.pointers);
         for line in first..first + count {
-            let Some(mut pointers) = self.maps.pointers(line) else { return false };
+            let mut pointers = self.maps.pointers(line)?;
             pointers.iter_mut().filter(|pointer| **pointer != 0).for_each(|pointer| *pointer = SPAN_AWAITED);
             if let Err(error) = self.maps.set_pointers(line, &[pointers]) {
                 tracing::error!(%error, "cannot withdraw unwind rows");
-                return false;
+                return None;
             }
         }
         held.awaited = Some(Instant::now());
         let lines = std::mem::take(&mut held.lines);
         self.retired.push_back(Retired { since: Instant::now(), place: None, lines, pointers: (0, 0) });
         self.evicted += 1;
-        true
+        Some(freed)
     }
 
     /// Writes the lines of some spans, each with its number, its rows and its lines. False if there is no room.
@@ -293,9 +310,7 @@ impl Tables {
             return Some(if pointer == 0 { table.otherwise } else { table.awaited } as u16);
         }
         let place = offset as u32 & ((1 << SPAN_BITS) - 1);
-        let lines = span::index_lines(rows) + rows.div_ceil(span::ROWS);
-        let lines: Option<Vec<Line>> = (first..first + lines as u32).map(|line| self.maps.line(line)).collect();
-        Some(span::search(&lines?, rows, place))
+        span::search_with(rows, place, |at| self.maps.line(first + at as u32))
     }
 
     /// Gives back what a draft took.

@@ -253,7 +253,7 @@ fn where_there_is_no_room_rows_come_span_by_span_and_the_largest_table_gives_its
     let rules = |offset| [0, 1, 2].map(|ino| memory.rule(key(ino), offset).unwrap());
     let [whole, _, awaited] = rules(offset);
     assert_eq!((awaited, builder.counts.partial(), builder.counts.refused()), (Rule::Awaited.into(), 1, 0));
-    assert!(builder.load_span(key(2), span).unwrap());
+    assert!(builder.load_span(key(2), &file, span).unwrap());
     builder.show();
     let found = rules(offset);
     assert_eq!(found[2], whole);
@@ -261,11 +261,9 @@ fn where_there_is_no_room_rows_come_span_by_span_and_the_largest_table_gives_its
     assert_eq!(rules(offset + (1 << SPAN_BITS))[2], awaited, "another span was not asked for");
     assert_eq!((builder.counts.partial(), builder.counts.tables(), builder.counts.evicted()), (2, 3, 1));
     let back = found.iter().position(|rule| *rule == awaited).unwrap() as u64;
-    assert!(builder.load_span(key(back), span).unwrap());
+    assert!(builder.load_span(key(back), &file, span).unwrap());
     assert_eq!(rules(offset), [whole; 3]);
-    assert!(!builder.load_span(key(2), 1 << 20).unwrap(), "no such span");
-    drop(file);
-    assert!(!builder.load_span(key(2), span + 1).unwrap(), "nobody has the file open");
+    assert!(!builder.load_span(key(2), &file, 1 << 20).unwrap(), "no such span");
 }
 
 #[test]

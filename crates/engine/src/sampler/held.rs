@@ -86,7 +86,7 @@ impl Sampler {
         let comes = mapping.and_then(file_of).is_some_and(|key| self.interner.rows_come(&key));
         let ticket = self.held.next;
         let mappings = record.mappings.into();
-        let repair = Repair { ticket, head: stack.head, stack: stack.words, mappings };
+        let repair = Repair { ticket, head: stack.head, stack: stack.words, mappings, progress: None };
         let asked = comes
             && self.held.waiting.len() < MOST_HELD
             && self.held.bytes < MOST_HELD_BYTES
