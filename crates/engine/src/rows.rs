@@ -24,7 +24,7 @@ use abi::rows::{Line, MAX_RULES, VDSO_DEV};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use elf::{Elf, ReadAt};
 use hashbrown::HashMap;
-use unwind::{Output, Rule, Rules, Summary};
+use unwind::{Rule, Rules, Summary};
 
 use self::checked::Checked;
 pub use self::counts::RowCounts;

@@ -113,7 +113,7 @@ struct Places {
     spans: Vec<(u64, usize, Vec<Line>)>,
 }
 
-impl Output for Places {
+impl unwind::Output for Places {
     fn span(&mut self, number: u64, rows: usize, lines: &[Line]) {
         self.spans.push((number, rows, lines.to_vec()));
     }
