@@ -21,10 +21,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use abi::rows::{Line, MAX_RULES, VDSO_DEV};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender};
 use elf::{Elf, ReadAt};
 use hashbrown::HashMap;
-use unwind::{Rule, Rules, Summary};
+use unwind::{Orders, Rule, Rules, Summary};
 
 use self::checked::Checked;
 pub use self::counts::RowCounts;
@@ -107,7 +107,7 @@ pub(crate) fn run(
             // What was asked for meanwhile comes before the next span.
             Some(_) if builder.repairs.wanted_span().is_some() => requests.recv_timeout(Duration::ZERO),
             Some(until) => requests.recv_deadline(until),
-            None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => builder.wait(requests).map_err(|_| RecvTimeoutError::Disconnected),
         };
         if builder.counts.0.stopping.load(Relaxed) {
             return;
@@ -138,6 +138,8 @@ struct Builder {
     /// The rule of files whose rows find no room.
     absent: u16,
     known: HashMap<FileKey, Known>,
+    /// Of the file whose spans were built last, for as long as walks wait.
+    orders: Option<(FileKey, Orders)>,
     repairs: Repairs,
     counts: RowCounts,
 }
@@ -154,6 +156,7 @@ impl Builder {
             frame_pointer,
             absent,
             known: HashMap::new(),
+            orders: None,
             repairs: Repairs::new(repaired),
             counts,
         };
@@ -275,6 +278,12 @@ impl Builder {
         self.show();
     }
 
+    /// Waits for a request while no walk waits for rows.
+    fn wait(&mut self, requests: &Receiver<RowRequest>) -> Result<RowRequest, RecvError> {
+        self.orders = None;
+        requests.recv()
+    }
+
     /// Builds one span. False if there is no room.
     fn load_span(&mut self, key: FileKey, file: &File, span: u64) -> Result<bool, KernelError> {
         let file = Checked::new(file);
@@ -282,7 +291,9 @@ impl Builder {
         let begin = Instant::now();
         self.allow_rules(&key);
         let mut output = Span::default();
-        let summary = unwind::compile_span(&elf, span, &mut self.rules, &mut output);
+        let kept = self.orders.take().filter(|(other, _)| *other == key);
+        let (_, orders) = self.orders.insert(kept.unwrap_or_else(|| (key, Orders::default())));
+        let summary = unwind::compile_span(&elf, span, orders, &mut self.rules, &mut output);
         self.note_rules(&key);
         self.write_rules()?;
         file.result()?;

@@ -8,6 +8,7 @@ mod pointer;
 mod program;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use elf::{Elf, ReadAt, Section};
 
@@ -16,6 +17,8 @@ use crate::source::{Source, Stretch};
 
 use entry::{Cie, Fde, HEADER, Header, Kind, Layout};
 use order::Order;
+pub use order::Orders;
+use order::Sorted;
 use program::{Machine, State};
 
 /// CIEs that are kept. Most files have a handful; one that was linked without merging has one for each of its parts.
@@ -45,25 +48,25 @@ pub(crate) struct Table<R> {
 }
 
 impl<R: ReadAt + Clone> Table<R> {
-    /// The table of `.eh_frame`, by its search table where it has one; `None` for a file without.
-    pub(crate) fn exceptions(elf: &Elf<R>) -> Option<Self> {
+    /// The table of `.eh_frame`, by its search table where it has one; `None` for a file without. `kept` is of this file.
+    pub(crate) fn exceptions(elf: &Elf<R>, kept: &mut Orders) -> Option<Self> {
         let section = elf.section(".eh_frame").filter(|section| section.has_bytes())?;
         let search = elf.section(".eh_frame_hdr").filter(|section| section.has_bytes());
         let mut table = Self::new(elf, section, Layout::Exceptions);
         let by_search = search.and_then(|search| Order::search_table(elf.reader(), search, section));
-        table.order = by_search.unwrap_or_else(|| table.scanned());
+        table.order = by_search.unwrap_or_else(|| table.scanned(&mut kept.exceptions));
         Some(table)
     }
 
     /// The table of `.debug_frame`; `None` for a file without. One that is compressed is left out.
-    pub(crate) fn debug(elf: &Elf<R>) -> Option<Self> {
+    pub(crate) fn debug(elf: &Elf<R>, kept: &mut Orders) -> Option<Self> {
         const COMPRESSED: u64 = 0x800;
         let section = elf.section(".debug_frame")?;
         if !section.has_bytes() || section.flags & COMPRESSED != 0 {
             return None;
         }
         let mut table = Self::new(elf, section, Layout::Debug);
-        table.order = table.scanned();
+        table.order = table.scanned(&mut kept.debug);
         Some(table)
     }
 
@@ -82,8 +85,12 @@ impl<R: ReadAt + Clone> Table<R> {
         }
     }
 
-    /// The order of the entries, by reading them all.
-    fn scanned(&mut self) -> Order<R> {
+    /// The order of the entries, by reading them all, unless that was done before.
+    fn scanned(&mut self, kept: &mut Option<Arc<Sorted>>) -> Order<R> {
+        Order::list(Arc::clone(kept.get_or_insert_with(|| Arc::new(self.sorted()))))
+    }
+
+    fn sorted(&mut self) -> Sorted {
         let mut found = Vec::new();
         let mut position = 0;
         while let Some(header) = self.header(position) {
@@ -95,15 +102,15 @@ impl<R: ReadAt + Clone> Table<R> {
                     break;
                 }
                 Kind::Fde(_) => {
-                    if let Some(stretch) = self.stretch(position) {
+                    // What begins at 0 was left there by the linker.
+                    if let Some(stretch) = self.stretch(position).filter(|stretch| stretch.start != 0) {
                         found.push((stretch.start, position));
                     }
                 }
             }
             position += header.size;
         }
-        found.sort_unstable();
-        Order::list(found)
+        Sorted::new(found)
     }
 
     fn header(&mut self, position: u64) -> Option<Header> {

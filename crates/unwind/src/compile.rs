@@ -6,7 +6,7 @@ use elf::{Elf, FileOffset, ReadAt, Segment, Svma};
 
 use crate::bare::Bare;
 use crate::calls::{self, Calls};
-use crate::cfi::Table;
+use crate::cfi::{Orders, Table};
 use crate::go::Go;
 use crate::rule::Rule;
 use crate::rules::Rules;
@@ -15,6 +15,8 @@ use crate::span::{Line, SPAN_BITS, encode, row};
 
 /// Between two functions lies padding up to the next multiple of this; no table speaks of it, and nobody returns there.
 const PADDING: u64 = 16;
+/// How far around a span code that no table describes is looked at: functions reach into it, and are called from there.
+const AROUND: u64 = 1 << SPAN_BITS;
 /// Code further into a file than this has no rows.
 const FURTHEST: u64 = 4 << 30;
 
@@ -45,26 +47,33 @@ pub struct Summary {
 
 /// Compiles the rows of a file.
 pub fn compile<R: ReadAt + Clone>(elf: &Elf<R>, rules: &mut Rules, output: &mut impl Output) -> Summary {
-    compile_segments(elf, code(elf), true, rules, output)
+    let parts = code(elf).into_iter().map(|segment| Part { segment, around: segment });
+    compile_parts(elf, parts.collect(), true, &mut Orders::default(), rules, output)
 }
 
-/// Compiles the rows of one span, by its number. With a table to search in that takes microseconds.
+/// Compiles the rows of one span, by its number. With a table to search in that takes microseconds; without one all entries are
+/// read the first time, and `orders`, which is of this file, makes it that for the others.
 pub fn compile_span<R: ReadAt + Clone>(
     elf: &Elf<R>,
     number: u64,
+    orders: &mut Orders,
     rules: &mut Rules,
     output: &mut impl Output,
 ) -> Summary {
     let (start, end) = (number << SPAN_BITS, (number + 1) << SPAN_BITS);
-    let within = |segment: Segment| {
+    let within = |segment: Segment, start: u64, end: u64| {
         let from = segment.offset.0.max(start);
         let to = (segment.offset.0 + segment.file_size).min(end);
         let file_size = to.checked_sub(from).filter(|size| *size > 0)?;
         let address = Svma(segment.address.0 + (from - segment.offset.0));
         Some(Segment { offset: FileOffset(from), address, file_size, ..segment })
     };
-    let segments = code(elf).into_iter().filter_map(within).collect();
-    compile_segments(elf, segments, false, rules, &mut Only { number, output })
+    let part = |segment| {
+        let around = within(segment, start.saturating_sub(AROUND), end + AROUND)?;
+        Some(Part { segment: within(segment, start, end)?, around })
+    };
+    let parts = code(elf).into_iter().filter_map(part).collect();
+    compile_parts(elf, parts, false, orders, rules, &mut Only { number, output })
 }
 
 /// Which spans may have rows, without those between them: runs of numbers, in order.
@@ -92,52 +101,66 @@ impl<O: Output> Output for Only<'_, O> {
     }
 }
 
-fn compile_segments<R: ReadAt + Clone>(
+/// Code whose rows are wanted, and what around it may be looked at.
+struct Part {
+    segment: Segment,
+    around: Segment,
+}
+
+fn compile_parts<R: ReadAt + Clone>(
     elf: &Elf<R>,
-    segments: Vec<Segment>,
+    parts: Vec<Part>,
     is_whole: bool,
+    orders: &mut Orders,
     rules: &mut Rules,
     output: &mut impl Output,
 ) -> Summary {
     let mut spans = Spans::new(rules, output);
-    spans.summary.code = segments.iter().map(|segment| segment.file_size).sum();
-    let mut merged = Merged::new(sources(elf));
-    if let Some(first) = segments.first() {
-        merged.seek(first.address.0);
+    spans.summary.code = parts.iter().map(|part| part.segment.file_size).sum();
+    let mut merged = Merged::new(sources(elf, orders));
+    if let Some(first) = parts.first() {
+        merged.seek(first.around.address.0);
     }
     let (mut bare, mut calls) = (Bare::of(elf, is_whole), Calls::of(elf));
     let mut next = merged.next();
-    for segment in segments {
-        let (from, to) = (segment.address.0, segment.address.0 + segment.file_size);
-        let mut spans = InSegment { segment, spans: &mut spans };
-        let mut at = from;
+    for part in parts {
+        let ends = |segment: &Segment| (segment.address.0, segment.address.0 + segment.file_size);
+        let ((from, to), (low, high)) = (ends(&part.segment), ends(&part.around));
+        let mut spans = InPart { part, spans: &mut spans };
+        let mut at = low;
         while let Some((stretch, which)) = next.filter(|(stretch, _)| stretch.start < to) {
-            spans.fill(&mut bare, at, stretch.start);
-            merged.rows((stretch, which), &mut |start, end, rule| match rule {
-                Rule::Frame(frame) if calls::are_seen(&frame) => {
-                    calls.rows(start, end, frame, &mut |start, end, rule| _ = spans.rule(start, end, rule));
-                }
-                _ => _ = spans.rule(start, end, rule),
-            });
+            if stretch.start > from {
+                spans.fill(&mut bare, at, stretch.start);
+            }
+            if stretch.end > from {
+                merged.rows((stretch, which), &mut |start, end, rule| match rule {
+                    Rule::Frame(frame) if calls::are_seen(&frame) => {
+                        calls.rows(start, end, frame, &mut |start, end, rule| _ = spans.rule(start, end, rule));
+                    }
+                    _ => _ = spans.rule(start, end, rule),
+                });
+            }
             at = at.max(stretch.end);
             next = merged.next();
         }
-        spans.fill(&mut bare, at, to);
+        if at < to {
+            spans.fill(&mut bare, at, next.map_or(high, |(stretch, _)| stretch.start.min(high)));
+        }
     }
     spans.finish(merged.malformed())
 }
 
-/// The rows of one segment.
-struct InSegment<'s, 'o, O> {
-    segment: Segment,
+/// The rows of one part.
+struct InPart<'s, 'o, O> {
+    part: Part,
     spans: &'s mut Spans<'o, O>,
 }
 
-impl<O: Output> InSegment<'_, '_, O> {
+impl<O: Output> InPart<'_, '_, O> {
     /// A rule holds from one address to another.
     fn rule(&mut self, start: u64, end: u64, rule: Rule) -> u64 {
-        let (from, offset) = (self.segment.address.0, self.segment.offset.0);
-        let (start, end) = (start.max(from), end.min(from + self.segment.file_size));
+        let (from, offset) = (self.part.segment.address.0, self.part.segment.offset.0);
+        let (start, end) = (start.max(from), end.min(from + self.part.segment.file_size));
         if start >= end {
             return 0;
         }
@@ -148,21 +171,21 @@ impl<O: Output> InSegment<'_, '_, O> {
     /// No table speaks of what lies between two addresses.
     fn fill<R: ReadAt + Clone>(&mut self, bare: &mut Bare<'_, R>, from: u64, to: u64) {
         if to >= from.saturating_add(PADDING) {
-            let segment = self.segment;
+            let around = self.part.around;
             let mut followed = 0;
-            bare.rows(&segment, from, to, &mut |start, end, rule| followed += self.rule(start, end, rule));
+            bare.rows(&around, from, to, &mut |start, end, rule| followed += self.rule(start, end, rule));
             self.spans.summary.followed += followed;
         }
     }
 }
 
 /// What speaks of the code of a file, the most trustworthy first.
-fn sources<R: ReadAt + Clone>(elf: &Elf<R>) -> Vec<Box<dyn Source + '_>> {
+fn sources<'e, R: ReadAt + Clone>(elf: &'e Elf<R>, orders: &mut Orders) -> Vec<Box<dyn Source + 'e>> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     if let Some(go) = Go::find(elf) {
         sources.push(Box::new(go));
     }
-    for table in [Table::exceptions(elf), Table::debug(elf)].into_iter().flatten() {
+    for table in [Table::exceptions(elf, orders), Table::debug(elf, orders)].into_iter().flatten() {
         sources.push(Box::new(table));
     }
     sources

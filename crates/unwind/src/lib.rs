@@ -30,6 +30,7 @@ pub mod span;
 pub mod step;
 mod x86;
 
+pub use cfi::Orders;
 pub use compile::{Output, Summary, compile, compile_span, spans_of};
 pub use rule::{Cfa, Frame, Register, Rule, SavedFp, SavedRa};
 pub use rules::Rules;

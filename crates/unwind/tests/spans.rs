@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use elf::Elf;
 use pyrope_unwind::span::{Line, SPAN_BITS, search};
-use pyrope_unwind::{Output, Rule, Rules, compile, compile_span, spans_of};
+use pyrope_unwind::{Orders, Output, Rule, Rules, compile, compile_span, spans_of};
 
 #[derive(Default)]
 struct Spans(BTreeMap<u64, (usize, Vec<Line>)>);
@@ -34,9 +34,10 @@ fn compare(path: &Path) -> (usize, u64, u64) {
     let (mut whole, mut rules) = (Spans::default(), Rules::default());
     compile(&elf, &mut rules, &mut whole);
     let (mut known, mut lost, mut count) = (0, 0, 0);
+    let mut orders = Orders::default();
     for number in spans_of(&elf).into_iter().flatten() {
         let (mut alone, mut own) = (Spans::default(), Rules::default());
-        compile_span(&elf, number, &mut own, &mut alone);
+        compile_span(&elf, number, &mut orders, &mut own, &mut alone);
         assert!(alone.0.keys().all(|other| *other == number));
         count += 1;
         for place in 0..1 << SPAN_BITS {
@@ -61,8 +62,16 @@ fn each_span_by_itself_is_as_in_the_whole() {
     std::fs::write(folder.path().join("main.go"), "package main\nfunc main() { println(1) }\n").unwrap();
     let built = Command::new("go").current_dir(&folder).args(["build", "-o"]).arg(&go).arg("main.go").status();
     assert!(built.unwrap().success());
+    // One whose tables are in no order.
+    let unordered = folder.path().join("unordered");
+    let copied = Command::new("objcopy")
+        .args(["--remove-section", ".eh_frame_hdr"])
+        .arg(std::env::current_exe().unwrap())
+        .arg(&unordered)
+        .status();
+    assert!(copied.unwrap().success());
     let libc = PathBuf::from("/lib/x86_64-linux-gnu/libc.so.6");
-    for path in [std::env::current_exe().unwrap(), libc, go] {
+    for path in [std::env::current_exe().unwrap(), unordered, libc, go] {
         let (spans, known, lost) = compare(&path);
         assert!(spans > 20 && known > 100_000, "{}: {spans} spans, {known} places", path.display());
         assert!(lost * 1000 < known, "{}: {lost} of {known} places", path.display());
