@@ -26,6 +26,8 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 #[derive(Default)]
 struct Shared {
     records: Mutex<VecDeque<Vec<u64>>>,
+    /// Whether they stay in the ring until sampling ends.
+    stays: AtomicBool,
     counters: Mutex<KernelCounters>,
     rate: AtomicU32,
     /// Whether it fails to sample, after it has begun to.
@@ -54,6 +56,9 @@ impl Kernel for Fake {
     }
 
     fn drain(&mut self, each: &mut dyn FnMut(&[u8])) {
+        if self.0.stays.load(SeqCst) && self.0.rate.load(SeqCst) > 0 {
+            return;
+        }
         let records = std::mem::take(&mut *self.0.records.lock().unwrap());
         for record in records {
             each(record.as_bytes());
@@ -286,6 +291,23 @@ fn a_lower_rate_keeps_its_share_of_a_higher_one() {
     assert_eq!((slow_account.delivered(), slow_account.filtered(Filtered::Thinned)), (190, 810));
     assert!(fast_account.balances() && slow_account.balances());
     engine.stop();
+}
+
+#[test]
+fn what_is_left_in_the_ring_at_the_end_was_taken_at_the_rate_before() {
+    let fake = Fake::default();
+    let engine = fake.engine();
+    let whole = |rate| Settings { sample_rate: rate, targets_only: false, ..settings() };
+    let (fast, _) = open(&engine, whole(100));
+    let (slow, _) = open(&engine, whole(19));
+    let (fast, slow) = (fast.accounts(), slow.accounts());
+    fake.0.stays.store(true, SeqCst);
+    for time in 0..1000 {
+        fake.take(5, time, &[], &[0x1004 + time % 7]);
+    }
+    engine.stop();
+    assert_eq!(fast.delivered(), 1000);
+    assert_eq!((slow.delivered(), slow.filtered(Filtered::Thinned)), (190, 810));
 }
 
 #[test]
