@@ -12,7 +12,7 @@ use super::table::{FunctionRecord, Pclntab, RECORD_BYTES, Version};
 /// A longer table is of no real function.
 const LONGEST_PC_TABLE: usize = 1 << 20;
 /// All that is read of them in a program: of each function at least the first 256 bytes.
-const MOST_PC_BYTES: u64 = 1 << 28;
+pub(super) const MOST_PC_BYTES: u64 = 1 << 28;
 /// Source files whose kind is remembered. A program has some ten thousand.
 const MOST_FILES: usize = 1 << 16;
 
@@ -29,7 +29,7 @@ pub struct GoFrames<R> {
     /// Whether files have assembly, by the place of the value that names them and by unit.
     assembly: HashMap<(u32, u32), bool>,
     /// Bytes of tables of values that were read.
-    spent: u64,
+    pub(super) spent: u64,
 }
 
 /// One function.

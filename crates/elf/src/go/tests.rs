@@ -188,6 +188,30 @@ fn the_formats_since_go_1_18() {
 }
 
 #[test]
+fn tables_of_values_that_do_not_end_are_read_up_to_a_bound() {
+    let mut table = table_since_1_16(&Parts { pointer: 8, relative: true }, Version::Go1_20, 0xffff_fff1);
+    let find = |table: &[u8], bytes: &[u8]| table.windows(bytes.len()).position(|window| window == bytes).unwrap();
+    // What the first function has on the stack is another value for no byte, again and again.
+    let stack = table.len() - find(&table, &pc_tables(0));
+    let before_files = find(&table, &words(&[1, 7])) - 4;
+    table[before_files..][..4].copy_from_slice(&(stack as u32).to_le_bytes());
+    table.extend([2, 0].repeat(2 << 20));
+    let image = image(&table);
+    let (elf, _) = Elf::parse(&*image).unwrap();
+    let mut frames = GoFrames::new(&Pclntab::find(&elf).0.unwrap(), elf.reader());
+    let frame = frames.next().unwrap();
+    let mut read = || {
+        let before = frames.spent;
+        assert!(!frames.stack(&frame, |_, _| {}));
+        let read = frames.spent - before;
+        frames.spent = frames::MOST_PC_BYTES + 1;
+        read
+    };
+    assert!(read() > 1 << 20, "the table is as it is meant");
+    assert_eq!(read(), 256);
+}
+
+#[test]
 fn another_number_at_the_start_is_no_table() {
     let mut table = table_since_1_16(&Parts { pointer: 8, relative: true }, Version::Go1_20, 0xffff_fff1);
     table[0] = 0xf2;
