@@ -185,22 +185,18 @@ impl Kernel for Loaded {
         let period = 1_000_000_000 / u64::from(hz.max(1));
         let missing: Vec<u32> = online.into_iter().filter(|cpu| !self.events.contains_key(cpu)).collect();
         let (begin, apart) = (Instant::now(), Duration::from_nanos(period).min(SPREAD) / missing.len().max(1) as u32);
-        let mut failed = None;
-        for (place, &cpu) in (0_u32..).zip(&missing) {
+        let mut events = std::mem::take(&mut self.events);
+        let mut place = 0;
+        let attach = |cpu| {
             // Not all at once, then and later.
             std::thread::sleep((apart * place).saturating_sub(begin.elapsed()));
-            match self.attach(cpu, period) {
-                Ok(event) => _ = self.events.insert(cpu, event),
-                // A CPU can leave between the list and the call; one that cannot be sampled at all is an error.
-                Err(_) if !cpus::online().contains(&cpu) => {}
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        self.events.values_mut().for_each(Event::drift);
-        failed.map_or(Ok(self.events.len()), Err)
+            place += 1;
+            self.attach(cpu, period)
+        };
+        let attached = event::attach_all(&mut events, &missing, attach, |cpu| cpus::online().contains(&cpu));
+        events.values_mut().for_each(Event::drift);
+        self.events = events;
+        attached.map(|()| self.events.len())
     }
 
     fn newest_program(&mut self) -> Option<u32> {
