@@ -12,6 +12,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod agent;
+pub mod fuse;
 pub mod group;
 pub mod http;
 pub mod labels;

@@ -8,10 +8,12 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use e2e::fuse::{Fuse, Served};
 use e2e::peer::{share_with, wait_for};
 use e2e::wait::until;
 use e2e::workload::path;
 use e2e::{Agent, Peer, Watch, Workload, configuration};
+use rustix::process::Signal;
 use serde_json::Value;
 
 const EBPF: &str = "collect_interval = \"1s\"";
@@ -147,4 +149,49 @@ fn a_program_of_a_thousand_mappings_is_sampled() {
     let share = scene.share("c-crowd", &["main", "turn"]);
     assert!(share >= 0.9, "under its caller in {:.0} %", share * 100.0);
     scene.end();
+}
+
+#[test]
+fn files_whose_reads_hang_cost_their_own_names_and_nothing_else() {
+    // They drop last: who is killed may wait for the file system.
+    let (scene, hanging);
+    // One hangs where its names are, one where its unwind rows are, one anywhere; all run from what the kernel has of them.
+    let kinds = [("names", "rust-tree", ".symtab"), ("rows", "rust-tree", ".eh_frame"), ("all", "c-recurse", "")];
+    let served = kinds.map(|(name, program, section)| {
+        let bytes = fs::read(path(program)).unwrap();
+        let elf = elf::Elf::parse(&bytes).unwrap().0;
+        // What is at its ends may be read with what is before or behind.
+        let section = elf.section(section).map(|its| its.offset.0 + its.size / 2..(its.offset.0 + its.size) & !0xfff);
+        Served { name: format!("c-hanging-{name}"), hangs: vec![section.unwrap_or(0..u64::MAX)], bytes: bytes.clone() }
+    });
+    let names = served.each_ref().map(|served| served.name.clone());
+    let fuse = Fuse::serve(served.into());
+    let start = |name: &String| Workload::start_file(&fuse.path().join(name), &["--seconds", "600"]);
+    hanging = names.each_ref().map(start);
+    fuse.hang();
+
+    scene = Scene::begin();
+    for name in &names {
+        wait_for(&scene.peer, "service_name", name, 30, |profiles| samples(profiles) >= 100);
+    }
+    until("all are given up", 30, || (scene.agent.metric("pyrope_files_silent_total", "")? == 3.0).then_some(()));
+    let _tree = Workload::start("c-tree", &["--seconds", "600"]);
+    let share = scene.share("c-tree", &["main"]);
+    assert!(share >= 0.99, "a program that came later is under its main in {:.0} %", share * 100.0);
+    let share = scene.share("c-recurse", &["main", "descend", "descend"]);
+    assert!(share >= 0.7, "another program is named in {:.0} %", share * 100.0);
+
+    let Scene { agent, watch, .. } = scene;
+    watch.end().check(INTERVAL);
+    agent.signal(Signal::TERM);
+    until("it stops", 10, || agent.log().contains("pyrope has stopped").then_some(()));
+    // What waits in the kernel keeps a process there.
+    drop(fuse);
+    let (status, log) = agent.stop();
+    assert!(status.success() && log.contains("balances=true"), "{log}");
+    for name in &names {
+        let told = log.lines().filter(|line| line.contains("does not answer in time") && line.contains(&**name));
+        assert_eq!(told.count(), 1, "{name}: {log}");
+    }
+    drop(hanging);
 }

@@ -189,6 +189,8 @@ fn files(scope: &Scope, profiler: &Arc<Profiler>) {
     scope.gauge_from("pyrope_files_open", "Program files held open to be named.", &[], read(FileCounts::open));
     let help = "Places in code that have no name because their file was not reached.";
     scope.counter_from("pyrope_files_nameless_places_total", help, &[], read(FileCounts::nameless));
+    let help = "Files that are not read any more, because their file system did not answer in time.";
+    scope.counter_from("pyrope_files_silent_total", help, &[], read(FileCounts::silent));
     for outcome in Opening::ALL {
         let profiler = Arc::clone(profiler);
         let read = move || profiler.files().map_or(0, |files| files.openings(outcome)) as f64;

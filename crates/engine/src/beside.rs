@@ -28,6 +28,8 @@ use elf::debug_link::AlternateLink;
 use inspect::Proc;
 
 use crate::aside::{Aside, Asked};
+use crate::files::FileCounts;
+use crate::program_file::ProgramFile;
 
 /// How long a compiler's path may take to open.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,34 +38,35 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Beside {
     /// What was stripped from it.
-    pub(crate) debug: Option<Arc<File>>,
+    pub(crate) debug: Option<Arc<ProgramFile>>,
     /// What `dwz` took out of that.
-    pub(crate) alternate: Option<Arc<File>>,
+    pub(crate) alternate: Option<Arc<ProgramFile>>,
     /// All its split units, in one file.
-    pub(crate) package: Option<Arc<File>>,
+    pub(crate) package: Option<Arc<ProgramFile>>,
     /// A process that has the program: compilers' paths are looked for in its root.
     pub(crate) tgid: u32,
     /// One of the compilers' paths did not answer: no other one is opened.
     pub(crate) silent: Arc<AtomicBool>,
+    pub(crate) counts: FileCounts,
 }
 
-impl Files<Arc<File>> for Beside {
+impl Files<Arc<ProgramFile>> for Beside {
     fn scratch(&self) -> io::Result<File> {
         tempfile::tempfile()
     }
 
     /// The number of the unit tells whether it is the right file, so a process that took over the number does no harm.
-    fn split(&self, path: &[u8]) -> Option<Arc<File>> {
+    fn split(&self, path: &[u8]) -> Option<Arc<ProgramFile>> {
         if self.silent.load(Relaxed) {
             return None;
         }
         let path = Path::new(std::ffi::OsStr::from_bytes(path)).to_owned();
-        let tgid = self.tgid;
+        let (tgid, counts) = (self.tgid, self.counts.clone());
         let opener = Aside::start("split units", move || {
             let mut proc = Proc::open().ok()?;
             Some(move |path: PathBuf| {
                 let found = search::roots(tgid).find_map(|tgid| proc.open_root_relative(tgid, &path).ok());
-                found.map(|found| Arc::new(found.file))
+                found.map(|found| Arc::new(ProgramFile::reached(found, &counts)))
             })
         });
         match opener.ask(path, PATIENCE) {
@@ -80,11 +83,11 @@ impl Files<Arc<File>> for Beside {
         }
     }
 
-    fn package(&self) -> Option<Arc<File>> {
+    fn package(&self) -> Option<Arc<ProgramFile>> {
         self.package.clone()
     }
 
-    fn alternate(&self, _: &AlternateLink) -> Option<Arc<File>> {
+    fn alternate(&self, _: &AlternateLink) -> Option<Arc<ProgramFile>> {
         self.alternate.clone()
     }
 }

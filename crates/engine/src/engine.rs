@@ -141,7 +141,8 @@ impl Engine {
         let caches = CacheLimits::default();
         let symbols = SymbolCounts::default();
         let (named_caches, named_symbols, sampled_caches) = (caches.clone(), symbols.clone(), caches.clone());
-        let (named_files, seen_files) = (files.clone(), files.clone());
+        let [named_files, seen_files, opened_files, sought_files] = std::array::from_fn(|_| files.clone());
+        let fetched_files = files.clone();
         let debug_servers = DebugServerCounts::default();
         let (running, ended) = bounded(0);
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -156,7 +157,7 @@ impl Engine {
             let (requests, to_fetch) = bounded(TO_SEEK);
             to_fetcher = Some(requests);
             let (fetched_to_namer, counts) = (to_namer.clone(), debug_servers.clone());
-            let run = move || fetch::run(&to_fetch, &fetched_to_namer, servers, counts);
+            let run = move || fetch::run(&to_fetch, &fetched_to_namer, servers, counts, fetched_files);
             spawn("debug servers", Box::new(run))
         });
         let mut threads = vec![
@@ -166,8 +167,14 @@ impl Engine {
                     namer::run(&named, budget, namer::Frames::new(named_files, named_symbols, named_caches));
                 }),
             )?,
-            spawn("opener", Box::new(move || opener::run(&opened, &files_to_namer, &to_rows, &to_seeker)))?,
-            spawn("debug files", Box::new(move || seek::run(&to_seek, &found_to_namer, to_fetcher.as_ref())))?,
+            spawn(
+                "opener",
+                Box::new(move || opener::run(&opened, &files_to_namer, &to_rows, &to_seeker, &opened_files)),
+            )?,
+            spawn(
+                "debug files",
+                Box::new(move || seek::run(&to_seek, &found_to_namer, to_fetcher.as_ref(), &sought_files)),
+            )?,
         ];
         threads.extend(fetcher.transpose()?);
         threads.push(spawn(

@@ -62,6 +62,7 @@ struct Counts {
     closed: [AtomicU64; Closed::ALL.len()],
     open: AtomicU64,
     nameless: AtomicU64,
+    silent: AtomicU64,
 }
 
 impl FileCounts {
@@ -85,6 +86,11 @@ impl FileCounts {
         self.0.nameless.load(Relaxed)
     }
 
+    /// Files that are not read any more, because their file system did not answer in time.
+    pub fn silent(&self) -> u64 {
+        self.0.silent.load(Relaxed)
+    }
+
     pub(crate) fn count(&self, outcome: Opening) {
         self.0.openings[outcome as usize].fetch_add(1, Relaxed);
     }
@@ -95,6 +101,10 @@ impl FileCounts {
 
     pub(crate) fn count_nameless(&self) {
         self.0.nameless.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_silent(&self) {
+        self.0.silent.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn set_open(&self, files: usize) {

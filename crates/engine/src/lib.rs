@@ -34,6 +34,7 @@ pub mod kernel;
 mod namer;
 mod opener;
 pub mod process;
+mod program_file;
 mod repair;
 pub mod rows;
 mod sampler;

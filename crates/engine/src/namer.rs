@@ -277,6 +277,7 @@ mod tests {
     use crate::cache::CacheLimits;
     use crate::files::FileCounts;
     use crate::frame::Frame;
+    use crate::program_file::ProgramFile;
     use crate::stacks::{ROOT, Stacks};
     use crate::symbol_cache::SymbolCounts;
 
@@ -286,7 +287,7 @@ mod tests {
         let mut proc = Proc::open().unwrap();
         let mut maps = Maps::new(proc.maps(std::process::id()).unwrap());
         let mapping = maps.find(|mapping| mapping.contains(Avma(address))).unwrap();
-        let handle = Some(Arc::new(File::open("/proc/self/exe").unwrap()));
+        let handle = Some(Arc::new(File::open("/proc/self/exe").unwrap().into()));
         let file = OpenedFile {
             file: 0,
             path: "/exe".into(),
@@ -343,7 +344,7 @@ mod tests {
         let mut namer = Namer::default();
         let mut stacks = Stacks::new();
         stacks.push(ROOT, Frame { space: Space::file(0), address: offset });
-        let handle = Some(Arc::new(File::open(&stripped).unwrap()));
+        let handle = Some(Arc::new(File::open(&stripped).unwrap().into()));
         let whole = file.handle.clone();
         namer.file(OpenedFile { handle, ..file });
         namer.follow(Appended { restart: true, ..stacks.since((0, 0)) }, Vec::new());
@@ -422,7 +423,7 @@ mod tests {
         std::fs::write(&source, INLINED).unwrap();
         let status = std::process::Command::new("cc").args(["-g", "-O2", "-o"]).args([&program, &source]).status();
         assert!(status.unwrap().success());
-        let handle = Arc::new(File::open(&program).unwrap());
+        let handle = Arc::new(ProgramFile::from(File::open(&program).unwrap()));
         let elf = elf::Elf::parse(Arc::clone(&handle)).unwrap().0;
         let text = elf.section(".text").unwrap().offset.0;
         let mut namer = Namer::default();

@@ -16,7 +16,9 @@ use crate::aside::{Aside, Asked, Lost};
 use crate::beside::Beside;
 use crate::beside::search::{Left, Search};
 use crate::beside::seek::SeekRequest;
+use crate::files::FileCounts;
 use crate::namer::NamerEvent;
+use crate::program_file::ProgramFile;
 use crate::rows::{BuildRequest, RowRequest, Wish, seconds};
 
 /// A file as the kernel side tells it from others.
@@ -48,7 +50,7 @@ pub(crate) struct OpenedFile {
     /// In hexadecimal; empty when it has none.
     pub(crate) build_id: Arc<str>,
     /// Open for reading; `None` when it could not be reached in time.
-    pub(crate) handle: Option<Arc<std::fs::File>>,
+    pub(crate) handle: Option<Arc<ProgramFile>>,
     pub(crate) segments: Vec<CodeSegment>,
     pub(crate) beside: Beside,
     /// What there is to do for its debug file.
@@ -77,6 +79,7 @@ pub(crate) fn run(
     namer: &Sender<NamerEvent>,
     rows: &Sender<RowRequest>,
     seeker: &Sender<SeekRequest>,
+    counts: &FileCounts,
 ) {
     let mut worker = None;
     let mut lost = Lost::new(MOST_LOST);
@@ -87,7 +90,14 @@ pub(crate) fn run(
             if lost.is_full(key.dev) {
                 return Asked::Gone;
             }
-            let asked = worker.get_or_insert_with(|| Aside::start("files", open_all)).ask(request, PATIENCE);
+            let asked = worker
+                .get_or_insert_with(|| {
+                    Aside::start("files", {
+                        let counts = counts.clone();
+                        || open_all(counts)
+                    })
+                })
+                .ask(request, PATIENCE);
             if matches!(asked, Asked::Late) {
                 lost.add(key.dev, worker.take());
             }
@@ -124,9 +134,9 @@ pub(crate) fn run(
 }
 
 /// What opens, on the thread for it.
-fn open_all() -> Option<impl FnMut(OpenRequest) -> OpenedFile> {
+fn open_all(counts: FileCounts) -> Option<impl FnMut(OpenRequest) -> OpenedFile> {
     match Proc::open() {
-        Ok(mut proc) => Some(move |request| open(&mut proc, request)),
+        Ok(mut proc) => Some(move |request| open(&mut proc, request, &counts)),
         Err(_) => {
             tracing::error!("cannot open /proc; no file can be named. Mount /proc.");
             None
@@ -148,7 +158,7 @@ impl OpenedFile {
     }
 }
 
-fn open(proc: &mut Proc, request: OpenRequest) -> OpenedFile {
+fn open(proc: &mut Proc, request: OpenRequest, counts: &FileCounts) -> OpenedFile {
     let mapped = proc.open_mapped(request.tgid, Avma(request.start), Avma(request.end));
     let mapped = mapped.and_then(|found| sampled(found, &request, true)).or_else(|error| {
         // The process may be gone while its program is still there under the same name.
@@ -158,20 +168,22 @@ fn open(proc: &mut Proc, request: OpenRequest) -> OpenedFile {
     });
     match mapped {
         Ok(mapped) => {
-            let path = mapped.path.to_string_lossy();
-            let path = Path::new(path.strip_suffix(" (deleted)").unwrap_or(&path));
-            let (segments, build_id, (beside, left)) = match Elf::parse(&mapped.file) {
+            let (path, identity) = (mapped.path.clone(), mapped.identity);
+            let file = ProgramFile::mapped(mapped, request.key.dev, counts);
+            let (segments, build_id, (beside, left)) = match Elf::parse(&file) {
                 Ok((elf, _)) => {
-                    let mut search = Search { proc, tgid: request.tgid, path };
-                    (code_segments(&elf), elf.build_id(), search.find(&elf, mapped.identity))
+                    let path = path.to_string_lossy();
+                    let path = Path::new(path.strip_suffix(" (deleted)").unwrap_or(&path));
+                    let mut search = Search { proc, tgid: request.tgid, path, counts };
+                    (code_segments(&elf), elf.build_id(), search.find(&elf, identity))
                 }
                 Err(_) => Default::default(),
             };
             OpenedFile {
                 file: request.file,
-                path: mapped.path,
+                path,
                 build_id: build_id.map_or_else(|| Arc::from(""), |id| Arc::from(id.to_string())),
-                handle: Some(Arc::new(mapped.file)),
+                handle: Some(Arc::new(file)),
                 segments,
                 beside,
                 left,

@@ -14,7 +14,6 @@ mod tables;
 mod wish;
 mod writer;
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
@@ -35,6 +34,7 @@ pub(crate) use self::wish::{Wish, seconds};
 use self::writer::{Span, Writer};
 use crate::kernel::{KernelError, RowMaps};
 use crate::opener::FileKey;
+use crate::program_file::ProgramFile;
 use crate::repair::{Repair, Repaired, Wants};
 use crate::vdso;
 
@@ -73,14 +73,14 @@ pub(crate) struct Asker {
 #[derive(Debug)]
 pub(crate) struct BuildRequest {
     pub(crate) key: FileKey,
-    pub(crate) file: Arc<File>,
+    pub(crate) file: Arc<ProgramFile>,
     pub(crate) path: PathBuf,
     pub(crate) wish: Wish,
 }
 
 /// A file that was asked about. Others keep it open, as long as samples lie in it.
 struct Known {
-    file: Weak<File>,
+    file: Weak<ProgramFile>,
     path: PathBuf,
     wish: Wish,
     /// How many rules it has added.
@@ -202,21 +202,21 @@ impl Builder {
         self.show();
     }
 
-    fn try_build(&mut self, key: FileKey, file: &File) {
+    fn try_build(&mut self, key: FileKey, file: &ProgramFile) {
         let Some(known) = self.known.get(&key) else { return };
         let (path, wish) = (known.path.clone(), &Arc::clone(&known.wish));
         let path = path.display();
         self.forget_rules();
         let begin = Instant::now();
-        let file = Checked::new(file);
-        match self.build_file(key, &file, Arc::clone(wish), || file.result()) {
+        let checked = Checked::new(file);
+        match self.build_file(key, &checked, Arc::clone(wish), || checked.result()) {
             Ok(Some(summary)) => {
                 let took = begin.elapsed();
                 tracing::debug!(%path, rows = summary.rows, malformed = summary.malformed, ?took, "unwind rows built");
                 self.count(&summary, took.as_nanos() as u64);
                 self.go_on(Wants::File(key));
             }
-            Ok(None) if self.build_in_parts(key, &file, wish) => {
+            Ok(None) if self.build_in_parts(key, &checked, wish) => {
                 tracing::debug!(%path, "no room for all unwind rows at once: they come span by span");
                 self.go_on(Wants::File(key));
             }
@@ -225,6 +225,11 @@ impl Builder {
                 wish.ask_from(seconds() + PAUSE);
                 self.leave_absent(key, wish);
                 tracing::debug!(%path, "no room for unwind rows: those of other files are in use");
+            }
+            // That was said, and it is not asked again.
+            Err(_) if file.is_silent() => {
+                wish.ask_from(u32::MAX);
+                self.leave_absent(key, wish);
             }
             Err(error) => {
                 wish.ask_from(seconds() + PAUSE);
@@ -285,7 +290,7 @@ impl Builder {
     }
 
     /// Builds one span. False if there is no room.
-    fn load_span(&mut self, key: FileKey, file: &File, span: u64) -> Result<bool, KernelError> {
+    fn load_span(&mut self, key: FileKey, file: &ProgramFile, span: u64) -> Result<bool, KernelError> {
         let file = Checked::new(file);
         let Ok((elf, _)) = Elf::parse(&file) else { return Ok(false) };
         let begin = Instant::now();

@@ -3,7 +3,7 @@
 //! ```text
 //!  /proc ──proc::Proc──▶ bytes ──stat, status, maps, cgroup, namespace──▶ Facts, Mapping, &str
 //!            │
-//!            ├──▶ MappedFile { file, identity, reached }   (map_files, else root + path)
+//!            ├──▶ MappedFile { file, identity, reached, backing }   (map_files, else root + path)
 //!  memory::read ──▶ bytes of another process (its vDSO, its runtime's structures)
 //!  bytes of /etc/passwd ──users──▶ uid → name
 //! ```
@@ -37,5 +37,5 @@ pub mod memory;
 pub mod proc;
 
 pub use maps::{Avma, Device, Mapping};
-pub use proc::{Facts, Identity, MappedFile, Proc, Wanted};
+pub use proc::{Backing, Facts, Identity, MappedFile, Proc, Wanted};
 pub use process::{Missing, ProcessKey};

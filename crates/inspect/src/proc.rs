@@ -11,9 +11,11 @@ use crate::namespace::{HOST_PID_NAMESPACE, Visibility, inode};
 use crate::process::{Missing, ProcessKey};
 use crate::stat;
 
+mod backing;
 mod facts;
 mod open;
 
+pub use backing::Backing;
 pub use facts::{Facts, Wanted};
 pub use open::{Identity, MappedFile, OpenError, Reached};
 

@@ -14,7 +14,9 @@ use hashbrown::HashMap;
 use inspect::Proc;
 
 use crate::debug_server::{Asked, DebugServerCounts, DebugServers, Reply};
+use crate::files::FileCounts;
 use crate::namer::NamerEvent;
+use crate::program_file::ProgramFile;
 
 use super::Beside;
 use super::kept::Kept;
@@ -37,7 +39,7 @@ const MOST_KNOWN: usize = 16_384;
 pub(crate) struct FetchRequest {
     pub(crate) file: u64,
     /// Gone when nobody wants names of it any more.
-    pub(crate) code: Weak<File>,
+    pub(crate) code: Weak<ProgramFile>,
     pub(crate) tgid: u32,
     /// In hexadecimal.
     pub(crate) build_id: String,
@@ -64,11 +66,12 @@ pub(crate) fn run(
     namer: &Sender<NamerEvent>,
     servers: DebugServers,
     counts: DebugServerCounts,
+    files: FileCounts,
 ) {
     let (questions, asked) = bounded::<FetchRequest>(1);
     let (reply, answers) = bounded(1);
     let work = move || {
-        let Some(mut fetcher) = Fetcher::new(servers, counts) else { return };
+        let Some(mut fetcher) = Fetcher::new(servers, counts, files) else { return };
         for request in asked {
             let outcome = fetcher.fetch(&request.build_id, request.tgid);
             if reply.send((request, outcome)).is_err() {
@@ -126,6 +129,7 @@ struct Fetcher {
     kept: Kept,
     proc: Proc,
     counts: DebugServerCounts,
+    files: FileCounts,
     /// By server, until when it is asked for nothing.
     resting: Vec<Option<Instant>>,
     /// Build ids of which there is nothing, until then.
@@ -133,28 +137,38 @@ struct Fetcher {
 }
 
 impl Fetcher {
-    fn new(servers: DebugServers, counts: DebugServerCounts) -> Option<Self> {
+    fn new(servers: DebugServers, counts: DebugServerCounts, files: FileCounts) -> Option<Self> {
         let kept = Kept::open(&servers.folder, servers.bytes).inspect_err(|error| {
             tracing::error!(folder = %servers.folder.display(), %error, "cannot keep debug files; none is asked for");
         });
         let resting = vec![None; servers.servers.len()];
-        Some(Self { kept: kept.ok()?, proc: Proc::open().ok()?, servers, counts, resting, nothing: HashMap::new() })
+        Some(Self {
+            kept: kept.ok()?,
+            proc: Proc::open().ok()?,
+            servers,
+            counts,
+            files,
+            resting,
+            nothing: HashMap::new(),
+        })
     }
 
     /// The debug file of a program and, if that leads to another one, this too.
     fn fetch(&mut self, id: &str, tgid: u32) -> Outcome {
         let debug = match self.file(id) {
-            Ok(debug) => Arc::new(debug),
+            Ok(debug) => Arc::new(ProgramFile::from(debug)),
             Err(due) => return Outcome::Later(due),
         };
         // Only the host has what belongs to it.
         let folder: PathBuf = self.servers.folder.join(id);
-        let mut search = Search { proc: &mut self.proc, tgid: std::process::id(), path: Path::new("/") };
+        let mut search =
+            Search { proc: &mut self.proc, tgid: std::process::id(), path: Path::new("/"), counts: &self.files };
         let mut beside = search.with_debug(&folder, Arc::clone(&debug));
         beside.tgid = tgid;
         let link = Elf::parse(&*debug).ok().and_then(|(elf, _)| elf.alternate_link());
         if let Some(link) = link.filter(|_| beside.alternate.is_none()) {
-            beside.alternate = self.file(&hexadecimal(&link.build_id)).ok().map(Arc::new);
+            beside.alternate =
+                self.file(&hexadecimal(&link.build_id)).ok().map(|file| Arc::new(ProgramFile::from(file)));
         }
         Outcome::Found(beside)
     }

@@ -1,14 +1,15 @@
 //! Looks for debug files in the folders where distributions and debuggers expect them.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use elf::{BuildId, Elf};
+use elf::{BuildId, Elf, ReadAt};
 use inspect::{Identity, Proc};
 use symbolize::mini;
 
 use super::Beside;
+use crate::files::FileCounts;
+use crate::program_file::ProgramFile;
 
 /// Where packages of debug files put them.
 const FOLDER: &str = "/usr/lib/debug";
@@ -19,7 +20,7 @@ pub(crate) struct Left {
     pub(crate) tgid: u32,
     pub(crate) path: PathBuf,
     /// Files of the name that the program links to; the right one has this checksum.
-    pub(crate) linked: Vec<(PathBuf, Arc<File>)>,
+    pub(crate) linked: Vec<(PathBuf, Arc<ProgramFile>)>,
     pub(crate) checksum: u32,
     /// Whether it has names of its own that have to be unpacked.
     pub(crate) packed: bool,
@@ -38,11 +39,12 @@ pub(crate) struct Search<'p> {
     pub(crate) tgid: u32,
     /// The program, as its process names it.
     pub(crate) path: &'p Path,
+    pub(crate) counts: &'p FileCounts,
 }
 
 impl Search<'_> {
     /// What is there at once, and what is left to be done where the debug file is not.
-    pub(crate) fn find(&mut self, elf: &Elf<&File>, own: Identity) -> (Beside, Option<Left>) {
+    pub(crate) fn find(&mut self, elf: &Elf<&ProgramFile>, own: Identity) -> (Beside, Option<Left>) {
         let named = elf.function_table().0.is_some_and(|table| table.complete);
         let told = elf.section(".debug_info").is_some();
         if named && told {
@@ -73,13 +75,13 @@ impl Search<'_> {
     }
 
     /// A debug file with what belongs to it.
-    pub(crate) fn with_debug(&mut self, path: &Path, file: Arc<File>) -> Beside {
+    pub(crate) fn with_debug(&mut self, path: &Path, file: Arc<ProgramFile>) -> Beside {
         let beside = Elf::parse(&*file).map(|(elf, _)| self.complete(&elf, path)).unwrap_or_default();
         Beside { debug: Some(file), ..beside }
     }
 
     /// What belongs to a file with DWARF: what `dwz` took out, and split units.
-    fn complete(&mut self, elf: &Elf<&File>, path: &Path) -> Beside {
+    fn complete(&mut self, elf: &Elf<&ProgramFile>, path: &Path) -> Beside {
         let alternate = elf.alternate_link().and_then(|link| {
             let id = hexadecimal(&link.build_id);
             let folders = [path.parent(), self.path.parent()].into_iter().flatten();
@@ -96,10 +98,15 @@ impl Search<'_> {
             path.push(".dwp");
             self.open(Path::new(&path), |elf| elf.section(".debug_cu_index").is_some())
         });
-        Beside { debug: None, alternate, package: package.map(|(_, file)| file), tgid: self.tgid, ..Beside::default() }
+        Beside { alternate, package: package.map(|(_, file)| file), ..self.with_nothing() }
     }
 
-    fn by_id(&mut self, id: &str) -> Option<(PathBuf, Arc<File>)> {
+    /// No file, but where others are to be looked for.
+    pub(super) fn with_nothing(&self) -> Beside {
+        Beside { tgid: self.tgid, counts: self.counts.clone(), ..Beside::default() }
+    }
+
+    fn by_id(&mut self, id: &str) -> Option<(PathBuf, Arc<ProgramFile>)> {
         let (first, rest) = id.split_at_checked(2)?;
         self.open(Path::new(&format!("{FOLDER}/.build-id/{first}/{rest}.debug")), |elf| has_id(elf, id))
     }
@@ -110,8 +117,8 @@ impl Search<'_> {
         name: &str,
         id: &Option<BuildId>,
         own: Identity,
-        unsure: &mut Vec<(PathBuf, Arc<File>)>,
-    ) -> Option<(PathBuf, Arc<File>)> {
+        unsure: &mut Vec<(PathBuf, Arc<ProgramFile>)>,
+    ) -> Option<(PathBuf, Arc<ProgramFile>)> {
         let folder = self.path.parent()?;
         let global = Path::new(FOLDER).join(folder.strip_prefix("/").unwrap_or(folder));
         for path in [folder.join(name), folder.join(".debug").join(name), global.join(name)] {
@@ -120,7 +127,7 @@ impl Search<'_> {
                 if found.identity == own {
                     continue;
                 }
-                let file = Arc::new(found.file);
+                let file = Arc::new(ProgramFile::reached(found, self.counts));
                 let Ok((elf, _)) = Elf::parse(&*file) else { continue };
                 match (elf.build_id(), id) {
                     (Some(its), Some(id)) if its == *id => return Some((path, Arc::clone(&file))),
@@ -133,16 +140,17 @@ impl Search<'_> {
     }
 
     /// The first file of this path that is what is wanted.
-    fn open(&mut self, path: &Path, is_it: impl Fn(&Elf<&File>) -> bool) -> Option<(PathBuf, Arc<File>)> {
+    fn open(&mut self, path: &Path, is_it: impl Fn(&Elf<&ProgramFile>) -> bool) -> Option<(PathBuf, Arc<ProgramFile>)> {
         roots(self.tgid).find_map(|tgid| {
-            let file = self.proc.open_root_relative(tgid, path).ok()?.file;
+            let found = self.proc.open_root_relative(tgid, path).ok()?;
+            let file = ProgramFile::reached(found, self.counts);
             let right = Elf::parse(&file).is_ok_and(|(elf, _)| is_it(&elf));
             right.then(|| (path.to_owned(), Arc::new(file)))
         })
     }
 }
 
-pub(super) fn has_id(elf: &Elf<&File>, id: &str) -> bool {
+pub(super) fn has_id<R: ReadAt>(elf: &Elf<R>, id: &str) -> bool {
     gnu(elf.build_id()).is_some_and(|its| its == id)
 }
 

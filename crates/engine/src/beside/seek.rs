@@ -1,7 +1,6 @@
 //! The thread for what takes longer: checksums and unpacking. Frames are named without it meanwhile, and again when it has
 //! found something.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,9 @@ use inspect::Proc;
 use symbolize::mini;
 
 use crate::aside::{Aside, Asked, Lost};
+use crate::files::FileCounts;
 use crate::namer::NamerEvent;
+use crate::program_file::ProgramFile;
 
 use super::Beside;
 use super::fetch::FetchRequest;
@@ -30,12 +31,17 @@ const MOST_LOST: usize = 4;
 #[derive(Debug)]
 pub(crate) struct SeekRequest {
     pub(crate) file: u64,
-    pub(crate) code: Arc<File>,
+    pub(crate) code: Arc<ProgramFile>,
     pub(crate) left: Left,
 }
 
 /// Runs until the requests end. What has no debug information after that goes to `fetch`, if there is somebody to ask.
-pub(crate) fn run(requests: &Receiver<SeekRequest>, namer: &Sender<NamerEvent>, fetch: Option<&Sender<FetchRequest>>) {
+pub(crate) fn run(
+    requests: &Receiver<SeekRequest>,
+    namer: &Sender<NamerEvent>,
+    fetch: Option<&Sender<FetchRequest>>,
+    counts: &FileCounts,
+) {
     let mut worker = None;
     let mut lost = Lost::new([MOST_LOST; 2]);
     for request in requests {
@@ -52,7 +58,11 @@ pub(crate) fn run(requests: &Receiver<SeekRequest>, namer: &Sender<NamerEvent>, 
             wanted();
             continue;
         }
-        match worker.get_or_insert_with(|| Aside::start("debug files", look_all)).ask(request, PATIENCE) {
+        let start = || {
+            let counts = counts.clone();
+            Aside::start("debug files", || look_all(counts))
+        };
+        match worker.get_or_insert_with(start).ask(request, PATIENCE) {
             Asked::Answered(Some(beside)) => {
                 let told = beside.debug.as_ref().is_some_and(has_dwarf);
                 if namer.send(NamerEvent::Beside(file, beside)).is_err() {
@@ -72,17 +82,17 @@ pub(crate) fn run(requests: &Receiver<SeekRequest>, namer: &Sender<NamerEvent>, 
     }
 }
 
-fn look_all() -> Option<impl FnMut(SeekRequest) -> Option<Beside>> {
+fn look_all(counts: FileCounts) -> Option<impl FnMut(SeekRequest) -> Option<Beside>> {
     let mut proc = Proc::open().ok()?;
-    Some(move |request| look(&mut proc, &request))
+    Some(move |request| look(&mut proc, &request, &counts))
 }
 
 /// A linked file with the right checksum, else names that are packed into the program.
-pub(super) fn look(proc: &mut Proc, request: &SeekRequest) -> Option<Beside> {
+pub(super) fn look(proc: &mut Proc, request: &SeekRequest, counts: &FileCounts) -> Option<Beside> {
     let left = &request.left;
-    let right = |(_, file): &&(_, Arc<File>)| checksum(file).is_ok_and(|sum| sum == left.checksum);
+    let right = |(_, file): &&(_, Arc<ProgramFile>)| checksum(file).is_ok_and(|sum| sum == left.checksum);
+    let mut search = Search { proc, tgid: left.tgid, path: &left.path, counts };
     if let Some((path, file)) = left.linked.iter().find(right) {
-        let mut search = Search { proc, tgid: left.tgid, path: &left.path };
         return Some(search.with_debug(path, Arc::clone(file)));
     }
     if !left.packed {
@@ -90,7 +100,10 @@ pub(super) fn look(proc: &mut Proc, request: &SeekRequest) -> Option<Beside> {
     }
     let (elf, _) = Elf::parse(&*request.code).ok()?;
     match mini::unpack(&elf, tempfile::tempfile) {
-        Ok(names) => Some(Beside { debug: names.map(Arc::new), tgid: left.tgid, ..Beside::default() }),
+        Ok(names) => {
+            let debug = names.map(|file| Arc::new(ProgramFile::from(file)));
+            Some(Beside { debug, ..search.with_nothing() })
+        }
         Err(error) => {
             tracing::debug!(path = %left.path.display(), %error, "packed names cannot be used");
             None
@@ -98,12 +111,12 @@ pub(super) fn look(proc: &mut Proc, request: &SeekRequest) -> Option<Beside> {
     }
 }
 
-fn has_dwarf(file: &Arc<File>) -> bool {
+fn has_dwarf(file: &Arc<ProgramFile>) -> bool {
     Elf::parse(&**file).is_ok_and(|(elf, _)| elf.section(".debug_info").is_some())
 }
 
 /// The CRC-32 of a whole file.
-fn checksum(file: &File) -> io::Result<u32> {
+fn checksum(file: &ProgramFile) -> io::Result<u32> {
     if file.size()? > LARGEST_LINKED {
         return Err(io::ErrorKind::FileTooLarge.into());
     }

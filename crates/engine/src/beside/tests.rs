@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use crossbeam_channel::bounded;
 use elf::{Elf, FileOffset};
+use inspect::Avma;
 use inspect::maps::Maps;
-use inspect::{Avma, MappedFile};
 use symbolize::Symbols;
 use tempfile::TempDir;
 
@@ -58,7 +58,7 @@ impl Running {
     }
 
     /// Starts it, and looks as the opener does.
-    fn find(&mut self) -> (MappedFile, Beside, Option<Left>) {
+    fn find(&mut self) -> (ProgramFile, Beside, Option<Left>) {
         use std::io::Read as _;
         let mut child = Command::new(self.at("program")).stdout(Stdio::piped()).spawn().unwrap();
         let tgid = child.id();
@@ -70,18 +70,22 @@ impl Running {
         let mapping = maps.find(|m| m.is_executable() && *m.path() == *program.as_os_str().as_encoded_bytes()).unwrap();
         let (start, end) = (Avma(mapping.start.0), Avma(mapping.end.0));
         let mapped = proc.open_mapped(tgid, start, end).unwrap();
-        let elf = Elf::parse(&mapped.file).unwrap().0;
-        let (beside, left) = Search { proc: &mut proc, tgid, path: &mapped.path }.find(&elf, mapped.identity);
-        (mapped, beside, left)
+        let (path, identity) = (mapped.path.clone(), mapped.identity);
+        let file = ProgramFile::reached(mapped, &FileCounts::default());
+        let elf = Elf::parse(&file).unwrap().0;
+        let mut search = Search { proc: &mut proc, tgid, path: &path, counts: &FileCounts::default() };
+        let (beside, left) = search.find(&elf, identity);
+        (file, beside, left)
     }
 
     /// What is found at once or with time.
     fn found(&mut self) -> Option<Beside> {
-        let (mapped, beside, left) = self.find();
+        let (file, beside, left) = self.find();
         if beside.debug.is_some() {
             return Some(beside);
         }
-        look(&mut Proc::open().unwrap(), &SeekRequest { file: 0, code: Arc::new(mapped.file), left: left? })
+        let request = SeekRequest { file: 0, code: Arc::new(file), left: left? };
+        look(&mut Proc::open().unwrap(), &request, &FileCounts::default())
     }
 }
 
@@ -96,7 +100,7 @@ impl Drop for Running {
 
 /// Whether the program has the name of its static function with this file beside it.
 fn has_names(running: &Running, beside: &Beside) -> bool {
-    let code = Arc::new(File::open(running.at("program")).unwrap());
+    let code = Arc::new(ProgramFile::from(File::open(running.at("program")).unwrap()));
     let size = code.metadata().unwrap().len();
     let (symbols, _) = Symbols::open_with(code, beside.debug.clone()).unwrap();
     (0..size).any(|at| symbols.lookup(FileOffset(at)).is_some_and(|symbol| symbol.name == "quiet"))
@@ -149,10 +153,10 @@ fn servers_are_asked_for_programs_without_debug_information_and_for_no_others() 
         let (requests, seeks) = bounded(1);
         let (to_namer, events) = bounded(1);
         let (fetch, fetches) = bounded(1);
-        let request = left.map(|left| SeekRequest { file: 7, code: Arc::new(mapped.file), left });
+        let request = left.map(|left| SeekRequest { file: 7, code: Arc::new(mapped), left });
         request.into_iter().for_each(|request| requests.send(request).unwrap());
         drop(requests);
-        seek::run(&seeks, &to_namer, Some(&fetch));
+        seek::run(&seeks, &to_namer, Some(&fetch), &FileCounts::default());
         drop((to_namer, fetch));
         let id = Elf::parse(File::open(running.at("whole")).unwrap()).unwrap().0.build_id().unwrap().to_string();
         let asked: Vec<_> = fetches.iter().map(|request| (request.file, request.build_id)).collect();
@@ -206,8 +210,8 @@ fn what_dwz_took_out_and_split_units_are_found_beside() {
     // dwz shares only what is in several files, and only what is large enough.
     fs::copy(running.at("program"), running.at("second")).unwrap();
     running.run("dwz", &["-m", "common.debug", "program", "second"]);
-    let (mapped, beside, left) = running.find();
-    let link = Elf::parse(&mapped.file).unwrap().0.alternate_link();
+    let (file, beside, left) = running.find();
+    let link = Elf::parse(&file).unwrap().0.alternate_link();
     assert_eq!(link.map(|link| link.path), Some("common.debug".into()));
     assert!(beside.alternate.is_some() && left.is_none());
 

@@ -1,6 +1,5 @@
 //! The files that frames lie in, and their symbols while these are needed.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -8,6 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::beside::Beside;
 use crate::files::{FileCounts, Opening};
 use crate::opener::{CodeSegment, OpenedFile};
+use crate::program_file::ProgramFile;
 
 /// A file that was seen.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct SeenFile {
     /// The last part of its path; what the page and a server show.
     pub(crate) name: Arc<str>,
     pub(crate) build_id: Arc<str>,
-    pub(crate) handle: Option<Arc<File>>,
+    pub(crate) handle: Option<Arc<ProgramFile>>,
     pub(crate) segments: Vec<CodeSegment>,
     pub(crate) beside: Beside,
 }

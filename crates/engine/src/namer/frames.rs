@@ -232,7 +232,7 @@ impl Frames {
         let Some(file) = self.files.get(number) else {
             return Known { mapping: self.nowhere(), address: offset, lines: (0, 0), pending: true };
         };
-        if file.handle.is_none() {
+        if file.handle.as_ref().is_none_or(|handle| handle.is_silent()) {
             self.files.count_nameless();
         }
         let (name, build_id) = (file.name.clone(), file.build_id.clone());

@@ -1,20 +1,20 @@
 //! A file whose reads are watched: where one fails nothing is known, which is not that there is nothing.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::io;
 
 use elf::ReadAt;
 
 use crate::kernel::KernelError;
+use crate::program_file::ProgramFile;
 
 pub(super) struct Checked<'f> {
-    file: &'f File,
+    file: &'f ProgramFile,
     failed: RefCell<Option<io::Error>>,
 }
 
 impl<'f> Checked<'f> {
-    pub(super) fn new(file: &'f File) -> Self {
+    pub(super) fn new(file: &'f ProgramFile) -> Self {
         Self { file, failed: RefCell::new(None) }
     }
 
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn a_read_that_fails_is_not_forgotten() {
         // Our own memory, of which nothing is at address 0.
-        let file = File::open("/proc/self/mem").unwrap();
+        let file = ProgramFile::from(std::fs::File::open("/proc/self/mem").unwrap());
         let checked = Checked::new(&file);
         let here = 7_u64;
         assert_eq!(checked.read_at(&raw const here as u64, &mut [0; 8]).unwrap(), 8);

@@ -123,8 +123,12 @@ fn key(ino: u64) -> FileKey {
     FileKey { ino, dev: 1, version: 2 }
 }
 
-fn own() -> Arc<File> {
-    Arc::new(File::open("/proc/self/exe").unwrap())
+fn own() -> Arc<ProgramFile> {
+    open("/proc/self/exe")
+}
+
+fn open(path: &str) -> Arc<ProgramFile> {
+    Arc::new(std::fs::File::open(path).unwrap().into())
 }
 
 fn builder(memory: &Memory) -> Builder {
@@ -132,7 +136,7 @@ fn builder(memory: &Memory) -> Builder {
 }
 
 /// Asks for the rows of our own program under the name of another file.
-fn build(builder: &mut Builder, ino: u64, file: &Arc<File>) -> Wish {
+fn build(builder: &mut Builder, ino: u64, file: &Arc<ProgramFile>) -> Wish {
     let wish = Wish::default();
     builder.build(BuildRequest { key: key(ino), file: Arc::clone(file), path: "own".into(), wish: Arc::clone(&wish) });
     wish
@@ -214,7 +218,7 @@ fn when_numbers_of_rules_run_short_all_begins_anew() {
 fn a_file_without_tables_is_walked_by_frame_pointers() {
     let memory = Memory::new(100);
     let mut builder = builder(&memory);
-    build(&mut builder, 1, &Arc::new(File::open("/etc/passwd").unwrap()));
+    build(&mut builder, 1, &open("/etc/passwd"));
     assert_eq!(memory.rule(key(1), 12345), Some(Rule::FramePointer.into()));
 }
 
@@ -270,7 +274,7 @@ fn where_there_is_no_room_rows_come_span_by_span_and_the_largest_table_gives_its
 fn a_file_that_nobody_holds_open_is_opened_anew() {
     let memory = Memory::new(size() + 2000);
     let mut builder = builder(&memory);
-    let file = Arc::new(File::open("/etc/passwd").unwrap());
+    let file = open("/etc/passwd");
     let wish = build(&mut builder, 1, &file);
     drop(file);
     builder.build_again(&key(1), &wish);
@@ -295,7 +299,7 @@ fn a_file_that_is_not_reached_is_absent_until_it_is_forgotten() {
     wishes[0].forget();
     builder.leave_absent(key(3), &Wish::default());
     assert_eq!(rules(), [None, absent, absent]);
-    build(&mut builder, 2, &Arc::new(File::open("/etc/passwd").unwrap()));
+    build(&mut builder, 2, &open("/etc/passwd"));
     builder.leave_absent(key(2), &wishes[1]);
     assert_eq!(memory.rule(key(2), 0), Some(Rule::FramePointer.into()), "it has been reached meanwhile");
 }

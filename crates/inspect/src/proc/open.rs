@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use crate::maps::{Avma, Device, Maps};
 use crate::process::Missing;
 
+use super::backing::Backing;
 use super::{Proc, read};
 
 /// Only a place in the file system: to open a pipe or a device for reading can have effects.
@@ -27,6 +28,8 @@ pub struct MappedFile {
     pub identity: Identity,
     /// How sure we are that it is the one that was mapped.
     pub reached: Reached,
+    /// Who answers when it is read.
+    pub backing: Backing,
 }
 
 /// What tells two files, or two states of one file, apart.
@@ -236,13 +239,13 @@ fn finish(tgid: u32, place: OwnedFd, path: PathBuf, reached: Reached) -> Result<
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(OpenError::NotRegular { tgid, path });
     }
-    match rustix::fs::fstatfs(&place) {
+    let backing = match rustix::fs::fstatfs(&place) {
         Ok(system) if KERNEL_FILES.contains(&(system.f_type as u32)) => {
             return Err(OpenError::NotRegular { tgid, path });
         }
-        Ok(_) => {}
+        Ok(system) => Backing::of(system.f_type as u32),
         Err(errno) => return Err(refused(path, errno)),
-    }
+    };
     let link = format!("/proc/self/fd/{}", place.as_raw_fd());
     let file = match rustix::fs::open(link, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(file) => file,
@@ -257,7 +260,7 @@ fn finish(tgid: u32, place: OwnedFd, path: PathBuf, reached: Reached) -> Result<
         changed: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
         generation: generation(&file),
     };
-    Ok(MappedFile { file: file.into(), path, identity, reached })
+    Ok(MappedFile { file: file.into(), path, identity, reached, backing })
 }
 
 /// `FS_IOC_GETVERSION`. The number of the request speaks of eight bytes; most file systems write four.

@@ -49,11 +49,11 @@ impl Stripped {
         fs::read(self.folder.path().join(name)).unwrap()
     }
 
-    fn open(&self) -> Arc<File> {
-        Arc::new(File::open(self.folder.path().join("program")).unwrap())
+    fn open(&self) -> Arc<ProgramFile> {
+        Arc::new(File::open(self.folder.path().join("program")).unwrap().into())
     }
 
-    fn request(&self, code: &Arc<File>) -> FetchRequest {
+    fn request(&self, code: &Arc<ProgramFile>) -> FetchRequest {
         FetchRequest { file: 0, code: Arc::downgrade(code), tgid: 0, build_id: self.id.clone() }
     }
 }
@@ -82,7 +82,7 @@ fn says(reply: Reply, bytes: Vec<u8>) -> Box<dyn DebugServer> {
 
 fn fetcher(folder: &TempDir, servers: Vec<Box<dyn DebugServer>>) -> Fetcher {
     let servers = DebugServers { servers, folder: folder.path().join("kept"), bytes: 1 << 20 };
-    Fetcher::new(servers, DebugServerCounts::default()).unwrap()
+    Fetcher::new(servers, DebugServerCounts::default(), FileCounts::default()).unwrap()
 }
 
 fn count(fetcher: &Fetcher) -> [u64; 5] {
@@ -137,7 +137,7 @@ fn a_program_without_names_has_functions_and_lines_once_a_server_sent_them() {
     let servers = DebugServers { servers, folder: folder.path().join("kept"), bytes: 1 << 20 };
     let counts = DebugServerCounts::default();
     let counted = counts.clone();
-    let run = move || run(&to_fetch, &to_namer, servers, counted);
+    let run = move || run(&to_fetch, &to_namer, servers, counted, FileCounts::default());
     let thread = thread::Builder::new().name("fetch".into()).spawn(run).unwrap();
     requests.send(stripped.request(&code)).unwrap();
     let Ok(NamerEvent::Beside(0, beside)) = events.recv() else { panic!("a debug file was sent") };
@@ -222,7 +222,7 @@ fn a_server_that_hangs_holds_up_nothing_and_files_that_are_closed_are_not_asked_
         Reply::Absent
     });
     let servers = DebugServers { servers: vec![hangs], folder: folder.path().join("kept"), bytes: 1 << 20 };
-    let run = move || run(&to_fetch, &to_namer, servers, DebugServerCounts::default());
+    let run = move || run(&to_fetch, &to_namer, servers, DebugServerCounts::default(), FileCounts::default());
     let thread = thread::Builder::new().name("fetch".into()).spawn(run).unwrap();
     let code = stripped.open();
     requests.send(stripped.request(&code)).unwrap();

@@ -3,19 +3,19 @@
 //! What a file says about its names is read once, kept under its build id (or, where it has none, under its identity), and mapped
 //! from there the next time: after it made room for others, in the next run, by the agent beside.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cache::{Bytes, Cache as Disk, Limits};
-use elf::{FileOffset, Svma};
+use elf::{FileOffset, ReadAt as _, Svma};
 use symbolize::{Call, Kept, Known, Sources, Symbol, Symbols};
 
 use super::super::files::SeenFile;
 use crate::beside::Beside;
 use crate::cache::{Cache, CacheLimits, Lru};
+use crate::program_file::ProgramFile;
 use crate::symbol_cache::{SymbolCache, SymbolCounts};
 
 /// What was read since is kept no more often than this.
@@ -26,11 +26,13 @@ const ENDS: usize = 4096;
 /// What is known of one file's names.
 pub(super) struct Opened {
     /// Nothing where the file has no names.
-    symbols: Option<Symbols<Arc<File>>>,
-    sources: Option<Sources<Arc<File>>>,
+    symbols: Option<Symbols<Arc<ProgramFile>>>,
+    sources: Option<Sources<Arc<ProgramFile>>>,
     kept: Option<Kept>,
     /// The file in the cache; nothing for one that is not kept.
     key: Option<String>,
+    /// The files that all this is read from. What one of them did not answer for is missing, and so nothing is kept.
+    read: Vec<Arc<ProgramFile>>,
     /// When it was last kept; nothing for one that was not yet.
     kept_at: Option<Instant>,
 }
@@ -155,14 +157,17 @@ fn error_chain(error: &dyn std::error::Error) -> String {
 
 impl Opened {
     fn new(file: &SeenFile, disk: Option<&Disk>) -> Self {
-        let nothing = Self { symbols: None, sources: None, kept: None, key: None, kept_at: None };
+        let nothing = Self { symbols: None, sources: None, kept: None, key: None, read: Vec::new(), kept_at: None };
         let Some(handle) = &file.handle else { return nothing };
+        let Beside { debug, alternate, package, .. } = &file.beside;
+        let read = [Some(handle), debug.as_ref(), alternate.as_ref(), package.as_ref()];
+        let read = read.into_iter().flatten().cloned().collect();
         // Small differences between files of one build id, as when one was stripped, must not be mixed up.
         let key = disk.and_then(|_| key(handle, &file.build_id, &file.beside).ok());
         if let Some(opened) = disk.zip(key.as_ref()).and_then(|(disk, key)| Self::restore(file, handle, disk, key)) {
-            return opened;
+            return Self { read, ..opened };
         }
-        let mut opened = Self { key, ..nothing };
+        let mut opened = Self { key, read, ..nothing };
         match Symbols::open_with(Arc::clone(handle), file.beside.debug.clone()) {
             Ok((symbols, problems)) => {
                 for problem in problems {
@@ -183,7 +188,7 @@ impl Opened {
     }
 
     /// From what is kept, if that is still all there is.
-    fn restore(file: &SeenFile, handle: &Arc<File>, disk: &Disk, key: &str) -> Option<Self> {
+    fn restore(file: &SeenFile, handle: &Arc<ProgramFile>, disk: &Disk, key: &str) -> Option<Self> {
         let kept = Kept::new(disk.get(key)?);
         let symbols = Symbols::restore(Arc::clone(handle), file.beside.debug.clone(), &kept)?;
         let (code, beside) = symbols.readers();
@@ -193,6 +198,7 @@ impl Opened {
             symbols: Some(symbols),
             kept: Some(kept),
             key: Some(key.to_owned()),
+            read: Vec::new(),
             kept_at: Some(Instant::now()),
         })
     }
@@ -220,7 +226,10 @@ impl Opened {
 
     /// True when not all of it is kept, also of a file without names: that too is worth knowing the next time.
     fn is_new(&self) -> bool {
-        self.symbols.is_some() && (self.kept.is_none() || self.sources.as_ref().is_some_and(Sources::has_fresh))
+        let whole = !self.read.iter().any(|file| file.is_silent());
+        whole
+            && self.symbols.is_some()
+            && (self.kept.is_none() || self.sources.as_ref().is_some_and(Sources::has_fresh))
     }
 
     fn parts(&self) -> Vec<(u64, Bytes)> {
@@ -254,7 +263,7 @@ impl Opened {
 }
 
 /// Under which name a file's tables are kept.
-fn key(file: &File, build_id: &str, beside: &Beside) -> io::Result<String> {
+fn key(file: &ProgramFile, build_id: &str, beside: &Beside) -> io::Result<String> {
     let metadata = file.metadata()?;
     let plain = |letter: u8| letter.is_ascii_alphanumeric();
     let whose = if build_id.is_empty() {
@@ -278,11 +287,11 @@ fn key(file: &File, build_id: &str, beside: &Beside) -> io::Result<String> {
 }
 
 /// A digest of a file's size and of both of its ends.
-fn ends(file: &File) -> io::Result<u64> {
-    let size = file.metadata()?.size();
+fn ends(file: &ProgramFile) -> io::Result<u64> {
+    let size = file.size()?;
     let mut bytes = vec![0; ENDS * 2];
-    let head = file.read_at(&mut bytes[..ENDS], 0)?;
-    let tail = file.read_at(&mut bytes[head..head + ENDS], size.saturating_sub(ENDS as u64))?;
+    let head = file.read_at(0, &mut bytes[..ENDS])?;
+    let tail = file.read_at(size.saturating_sub(ENDS as u64), &mut bytes[head..head + ENDS])?;
     bytes.truncate(head + tail);
     bytes.extend_from_slice(&size.to_le_bytes());
     Ok(cache::digest(&bytes))
@@ -341,12 +350,12 @@ mod tests {
     }
 
     fn seen(path: &Path) -> SeenFile {
-        let file = File::open(path).unwrap();
+        let file = std::fs::File::open(path).unwrap();
         let build_id = elf::Elf::parse(&file).unwrap().0.build_id().map_or_else(String::new, |id| id.to_string());
         SeenFile {
             name: "program".into(),
             build_id: build_id.into(),
-            handle: Some(Arc::new(file)),
+            handle: Some(Arc::new(file.into())),
             segments: Vec::new(),
             beside: Beside::default(),
         }
