@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use memmap2::Mmap;
+use crate::mapping::Mapping;
 
 /// Bytes that do not change. A clone is as good, and takes no more memory.
 #[derive(Clone)]
@@ -13,18 +13,23 @@ pub struct Bytes(Kind);
 #[derive(Clone)]
 enum Kind {
     Heap(Arc<Vec<u8>>),
-    Mapped(Arc<Mmap>, Range<usize>),
+    Mapped(Arc<Mapping>, Range<usize>),
 }
 
 impl Bytes {
     /// A part of a mapped file. The range lies in it.
-    pub(crate) fn mapped(map: &Arc<Mmap>, range: Range<usize>) -> Self {
+    pub(crate) fn mapped(map: &Arc<Mapping>, range: Range<usize>) -> Self {
         Self(Kind::Mapped(Arc::clone(map), range))
     }
 
     /// True for what is not on the heap.
     pub fn is_mapped(&self) -> bool {
         matches!(self.0, Kind::Mapped(..))
+    }
+
+    /// True once their file was changed since it was mapped: they may be others by now.
+    pub(crate) fn have_changed(&self) -> bool {
+        matches!(&self.0, Kind::Mapped(map, _) if map.has_changed())
     }
 }
 

@@ -144,10 +144,11 @@ impl Cache {
             self.counts.count(1);
             return None;
         };
-        match Pack::open(&file, key, &self.checked) {
+        // Before it is mapped, for it changes the file's state.
+        note_use(&file);
+        match Pack::open(file, key, &self.checked) {
             Ok(Some(pack)) => {
                 self.counts.count(0);
-                note_use(&file);
                 Some(pack)
             }
             // It cannot be mapped now, but may be good.
@@ -180,7 +181,7 @@ impl Cache {
         if self.bytes > self.limits.bytes || self.files > self.limits.files {
             self.keep_limits()?;
         }
-        Pack::open(&file, key, &self.checked)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
+        Pack::open(file, key, &self.checked)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Removes the file of a key.
@@ -290,6 +291,20 @@ mod tests {
         assert_eq!(text(two.get("k")), None);
         assert!(one.put("k", &part("third")).is_err());
         assert_eq!((two.counts.found(), two.counts.missing(), two.counts.damaged()), (2, 1, 0));
+    }
+
+    #[test]
+    fn a_file_that_is_cut_while_it_is_mapped_is_not_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let mut cache = Cache::open(folder.path(), ROOM, Counts::default()).unwrap();
+        let pack = cache.put("k", &[(1, vec![7; 20_000].into()), (2, vec![8; 20_000].into())]).unwrap();
+        let parts = [1, 2].map(|number| (number, pack.part(number).unwrap()));
+        File::options().write(true).open(folder.path().join("k.2.table")).unwrap().set_len(0).unwrap();
+        assert!(cache.put("k", &parts).is_err());
+        assert!(pack.has_lost() && pack.part(1).unwrap().iter().all(|byte| *byte == 0));
+        assert_eq!(names(folder.path()), ["k.2.table"]);
+        assert_eq!((text(cache.get("k")), names(folder.path()).len(), cache.counts.damaged()), (None, 0, 1));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! Invariants:
 //!
 //! - Bytes that were damaged are never given out: each part has a checksum, which is compared when it is first asked for.
+//! - A file that is cut while it is mapped ends nobody: what is gone reads as zeros, and [`Pack::has_changed`] says so.
 //! - A folder holds no more than its [`Limits`]; those files go first that were used longest ago.
 //! - A folder that others can write to is refused: what is mapped must not change.
 //!
@@ -21,6 +22,7 @@
 
 mod bytes;
 mod folder;
+mod mapping;
 mod pack;
 
 pub use bytes::Bytes;

@@ -13,10 +13,10 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use memmap2::{Mmap, UncheckedAdvice};
 use twox_hash::XxHash3_64;
 
 use crate::bytes::Bytes;
+use crate::mapping::{Mapping, State};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"pyrtable");
 /// Goes up with each change of what is in the files, also of what parts mean: older files are made anew.
@@ -28,18 +28,16 @@ const STRIDE: usize = 256 << 10;
 /// What a part is taken to have in memory at most: lookups touch few places of a large one.
 const TOUCHED: usize = 256 << 10;
 
-/// Parts that this process has compared with their checksums: by their file's identity, and their numbers.
-pub(crate) type Checked = Rc<RefCell<HashSet<(u64, u64)>>>;
+/// Parts that this process has compared with their checksums: by the state of their file, and their numbers.
+pub(crate) type Checked = Rc<RefCell<HashSet<(State, u64)>>>;
 /// So many of them are remembered.
 const MOST_CHECKED: usize = 1 << 16;
 
 /// A file that was written by [`Cache::put`](crate::Cache::put), mapped.
 #[derive(Debug)]
 pub struct Pack {
-    map: Arc<Mmap>,
+    map: Arc<Mapping>,
     parts: usize,
-    /// The checksum of the directory, which has those of the parts: no other file has it.
-    identity: u64,
     checked: Checked,
     /// Those parts whose bytes were looked at: nothing where they are damaged.
     seen: RefCell<HashMap<u64, Option<Bytes>>>,
@@ -47,11 +45,8 @@ pub struct Pack {
 
 impl Pack {
     /// Maps the file of a key; nothing where it is not that, or not whole.
-    #[expect(unsafe_code, reason = "mapping a file is unsafe, for somebody may cut it")]
-    pub(crate) fn open(file: &File, key: &str, checked: &Checked) -> io::Result<Option<Self>> {
-        // SAFETY: files are written once and renamed into a folder that no other user can write to (`Cache::open`), and nobody
-        // changes or cuts one after that. Removing one does no harm to who has it mapped.
-        let map = unsafe { Mmap::map(file)? };
+    pub(crate) fn open(file: File, key: &str, checked: &Checked) -> io::Result<Option<Self>> {
+        let map = Mapping::new(file)?;
         let Some([magic, version, parts, length, checksum, whose]) = map.get(..HEAD).and_then(numbers) else {
             return Ok(None);
         };
@@ -60,19 +55,25 @@ impl Pack {
         }
         let directory = usize::try_from(parts).ok().and_then(|parts| parts.checked_mul(ENTRY)?.checked_add(HEAD));
         let whole = directory.and_then(|end| map.get(HEAD..end)).is_some_and(|bytes| hash(bytes) == checksum);
-        let pack = Self {
-            parts: parts as usize,
-            identity: checksum,
-            map: Arc::new(map),
-            checked: Rc::clone(checked),
-            seen: RefCell::default(),
-        };
+        let pack =
+            Self { parts: parts as usize, map: Arc::new(map), checked: Rc::clone(checked), seen: RefCell::default() };
         Ok(whole.then_some(pack))
     }
 
     /// A part, if it is there and whole.
     pub fn part(&self, number: u64) -> Option<Bytes> {
         self.seen.borrow_mut().entry(number).or_insert_with(|| self.check(number)).clone()
+    }
+
+    /// True once the file was cut or written to: what parts have said since may be wrong. Opened again, it is compared with its
+    /// checksums again.
+    pub fn has_changed(&self) -> bool {
+        self.map.has_changed()
+    }
+
+    /// True once bytes of it could not be had, and zeros were in their place.
+    pub fn has_lost(&self) -> bool {
+        self.map.has_lost()
     }
 
     /// True for a part that was written, but is not whole any more.
@@ -95,14 +96,14 @@ impl Pack {
         let range = start..start.checked_add(usize::try_from(length).ok()?)?;
         self.map.get(range.clone())?;
         let mut checked = self.checked.borrow_mut();
-        if !checked.contains(&(self.identity, number)) {
-            if self.hash(range.clone()) != checksum {
+        if !checked.contains(&(self.map.state(), number)) {
+            if self.hash(range.clone()) != checksum || self.map.has_lost() {
                 return None;
             }
             if checked.len() >= MOST_CHECKED {
                 checked.clear();
             }
-            checked.insert((self.identity, number));
+            checked.insert((self.map.state(), number));
         }
         Some(Bytes::mapped(&self.map, range))
     }
@@ -116,15 +117,9 @@ impl Pack {
         for start in range.clone().step_by(STRIDE) {
             let stride = start..range.end.min(start + STRIDE);
             hasher.write(&self.map[stride.clone()]);
-            self.let_go(stride);
+            self.map.let_go(stride);
         }
         hasher.finish()
-    }
-
-    #[expect(unsafe_code, reason = "advice that drops pages is unsafe, for it loses what was written to private ones")]
-    fn let_go(&self, range: Range<usize>) {
-        // SAFETY: nothing is ever written to the mapping: its pages are read from the file again.
-        _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
     }
 
     fn entry(&self, index: usize) -> Option<[u64; 4]> {
@@ -173,6 +168,9 @@ pub(crate) fn write(key: &str, parts: &[(u64, Bytes)], into: &mut impl Write) ->
         into.write_all(bytes)?;
         into.write_all(&[0; 8][..bytes.len().next_multiple_of(8) - bytes.len()])?;
     }
+    if parts.iter().any(|(_, bytes)| bytes.have_changed()) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     Ok(offset as u64)
 }
 
@@ -192,7 +190,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
-        if bytes.is_empty() { None } else { Pack::open(&file, "k", &Checked::default()).unwrap() }
+        if bytes.is_empty() { None } else { Pack::open(file, "k", &Checked::default()).unwrap() }
     }
 
     fn parts(all: &[(u64, &[u8])]) -> Vec<(u64, Bytes)> {

@@ -111,6 +111,16 @@ impl Kept {
         self.0.part(number)
     }
 
+    /// True once its file was changed: what it has said since may be wrong.
+    pub fn has_changed(&self) -> bool {
+        self.0.has_changed()
+    }
+
+    /// True once its file did not have what was looked at.
+    pub fn has_lost(&self) -> bool {
+        self.0.has_lost()
+    }
+
     /// All that is there and whole.
     pub fn parts(&self) -> Vec<(u64, Bytes)> {
         self.0.numbers().filter_map(|number| Some((number, self.0.part(number)?))).collect()

@@ -148,7 +148,10 @@ impl Table {
         let at = u32::try_from(offset.0.checked_sub(self.base())?).ok()?;
         let entries = self.entries();
         let after = entries.partition_point(|entry| entry.start.get() <= at);
-        entries[..after].iter().rev().take(NESTING).find(|entry| at - entry.start.get() < entry.size.get())
+        entries[..after].iter().rev().take(NESTING).find(|entry| {
+            // A table that was cut while it is mapped is not in order.
+            at.checked_sub(entry.start.get()).is_some_and(|within| within < entry.size.get())
+        })
     }
 
     /// The function that has this byte of the file: its name, which is in the file of `reader`, and where it starts.

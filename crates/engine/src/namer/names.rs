@@ -105,6 +105,11 @@ impl Names {
 
     /// The function at this offset of a file.
     pub(crate) fn file(&mut self, number: u64, file: &SeenFile, offset: u64) -> Option<Found> {
+        let found = self.look_up(number, file, offset);
+        if self.tables.drop_changed(number) { self.look_up(number, file, offset) } else { found }
+    }
+
+    fn look_up(&mut self, number: u64, file: &SeenFile, offset: u64) -> Option<Found> {
         let may_read = self.reading < MOST_READING;
         let offset = FileOffset(offset);
         let opened = self.tables.open(number, file);
@@ -128,7 +133,11 @@ impl Names {
 
     /// Where that function starts, if its name is all there is to know of the offset.
     pub(crate) fn start(&mut self, number: u64, file: &SeenFile, offset: u64) -> Option<u64> {
-        self.tables.open(number, file).start(FileOffset(offset)).map(|start| start.0)
+        let offset = FileOffset(offset);
+        let start = self.tables.open(number, file).start(offset);
+        let changed = self.tables.drop_changed(number);
+        let start = if changed { self.tables.open(number, file).start(offset) } else { start };
+        start.map(|start| start.0)
     }
 
     /// Closes a file.

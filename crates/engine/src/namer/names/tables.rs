@@ -84,6 +84,22 @@ impl Tables {
         self.open[which].peek_mut(&number).expect("it was used last, and one is always held")
     }
 
+    /// Closes those of a file if what was kept of them was changed by others, which shows when it is used: what they said is not to be
+    /// believed, and what is kept is to be compared with its checksums again. True if so.
+    pub(super) fn drop_changed(&mut self, number: u64) -> bool {
+        let changed = |open: &mut Lru<u64, Opened>| open.peek(&number).is_some_and(Opened::has_changed);
+        let Some(gone) =
+            self.open.iter_mut().find_map(|open| changed(open).then_some(open)).and_then(|open| open.remove(&number))
+        else {
+            return false;
+        };
+        let lost = gone.kept.as_ref().is_some_and(Kept::has_lost);
+        if let Some((disk, key)) = self.disk.as_ref().zip(gone.key).filter(|_| lost) {
+            disk.forget(&key);
+        }
+        true
+    }
+
     /// Closes those of a file.
     pub(super) fn close(&mut self, number: u64) {
         let opened = self.open.iter_mut().find_map(|open| open.remove(&number));
@@ -226,10 +242,15 @@ impl Opened {
 
     /// True when not all of it is kept, also of a file without names: that too is worth knowing the next time.
     fn is_new(&self) -> bool {
-        let whole = !self.read.iter().any(|file| file.is_silent());
+        let whole = !self.has_changed() && !self.read.iter().any(|file| file.is_silent());
         whole
             && self.symbols.is_some()
             && (self.kept.is_none() || self.sources.as_ref().is_some_and(Sources::has_fresh))
+    }
+
+    /// True once what is kept was changed by others.
+    fn has_changed(&self) -> bool {
+        self.kept.as_ref().is_some_and(Kept::has_changed)
     }
 
     fn parts(&self) -> Vec<(u64, Bytes)> {
@@ -302,6 +323,7 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
+    use super::super::Names;
     use super::*;
     use crate::cache::CacheSizes;
 
@@ -476,6 +498,31 @@ mod tests {
         tables.keep_all();
         tables.close(0);
         assert_eq!(all(&mut tables, &file), expect, "there is no folder to keep it in");
+    }
+
+    #[test]
+    fn a_table_that_is_cut_while_it_is_in_use_costs_another_reading_and_nothing_else() {
+        let place = Place::new();
+        let file = seen(&place.program("program", &["-g", "-O2"]));
+        let counts = SymbolCounts::default();
+        let mut names = Names::new(counts.clone(), CacheLimits::default());
+        names.keep_in(Some(&place.cache));
+        let all = |names: &mut Names| {
+            names.begin();
+            let found = text(&file).map(|at| names.file(0, &file, at));
+            found.map(|found| found.map(|found| (found.name, found.line, found.inlined.len()))).collect::<Vec<_>>()
+        };
+        let expect = all(&mut names);
+        assert!(expect.iter().flatten().any(|(name, _, inlined)| &**name == "outer" && *inlined == 1));
+        names.keep_all();
+        assert_eq!(all(&mut names), expect, "mapped");
+        let path = std::fs::read_dir(&place.cache.folder).unwrap().next().unwrap().unwrap().path();
+        for length in [0, 100, 1000] {
+            std::fs::File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+            assert_eq!(all(&mut names), expect, "cut to {length} bytes");
+            names.keep_all();
+            assert_eq!(place.kept(), 1, "and kept again");
+        }
     }
 
     #[test]
