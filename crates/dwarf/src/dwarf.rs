@@ -145,7 +145,7 @@ fn split<R: ReadAt + Clone>(root: &Root, files: &impl Files<R>) -> Option<Source
 }
 
 fn build<R: ReadAt + Clone>(unit: &Unit<'_, R>, lines: &Lines, code: Range) -> Vec<u8> {
-    let functions = Functions::read(unit, &unit.entries(), code);
+    let functions = Functions::read(unit, unit.entries(), code);
     let mut names = Names::new(&functions.scopes);
     let mut builder = Builder::default();
     builder.files(&lines.files);

@@ -39,7 +39,7 @@ const LONGEST: usize = 40;
 impl Head {
     /// Reads the header at an offset of `.debug_info`; nothing where it makes no sense.
     pub(crate) fn read<R: ReadAt + Clone>(info: &Section<R>, offset: u64) -> Option<Self> {
-        let mut at = Cursor { bytes: &info.read(offset, LONGEST), used: 0 };
+        let mut at = Cursor { bytes: &info.read_near(offset, LONGEST), used: 0 };
         let (mut length, mut format) = (at.number(4)?, Format::Dwarf32);
         if length == u64::from(u32::MAX) {
             (length, format) = (at.number(8)?, Format::Dwarf64);

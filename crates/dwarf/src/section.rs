@@ -37,13 +37,13 @@ impl<'s> Scratch<'s> {
 pub(crate) struct Section<R> {
     bytes: Bytes<R>,
     pub(crate) size: u64,
-    /// Where numbers were read last, and what is there: they stand in tables, and are asked for in order.
+    /// Where few bytes were read last, and what is there: they stand in tables, or one after the other, and are asked for in order.
     near: RefCell<(u64, Vec<u8>)>,
     /// The system refused to read something.
     failed: Cell<bool>,
 }
 
-/// How many bytes are read where a number is asked for.
+/// How many bytes are read where few are asked for.
 const NEAR: usize = 4 << 10;
 
 #[derive(Debug)]
@@ -125,18 +125,35 @@ impl<R: ReadAt + Clone> Section<R> {
         }
     }
 
+    /// The same for few bytes, which may have been read with those before them.
+    pub(crate) fn read_near(&self, offset: u64, most: usize) -> Vec<u8> {
+        if most > NEAR / 2 {
+            return self.read(offset, most);
+        }
+        self.near(offset, most, <[u8]>::to_vec)
+    }
+
     /// A little-endian number of at most eight bytes.
     pub(crate) fn number(&self, offset: u64, size: usize) -> Option<u64> {
+        let mut number = [0; 8];
+        let into = number.get_mut(..size)?;
+        let whole = self.near(offset, size, |bytes| {
+            let whole = bytes.len() == into.len();
+            whole.then(|| into.copy_from_slice(bytes)).is_some()
+        });
+        whole.then_some(u64::from_le_bytes(number))
+    }
+
+    /// Gives bytes to `with`, as many as asked for or as the section has. There is a read only where the last one does not have them.
+    fn near<T>(&self, offset: u64, most: usize, with: impl FnOnce(&[u8]) -> T) -> T {
         let mut near = self.near.borrow_mut();
-        let end = offset.checked_add(size as u64)?;
+        let end = offset.saturating_add(most as u64).min(self.size);
         if offset < near.0 || end > near.0 + near.1.len() as u64 {
             *near = (offset, self.read(offset, NEAR));
         }
-        let from = usize::try_from(offset - near.0).ok()?;
-        let bytes = near.1.get(from..from + size)?;
-        let mut number = [0; 8];
-        number.get_mut(..size)?.copy_from_slice(bytes);
-        Some(u64::from_le_bytes(number))
+        let from = usize::try_from(offset - near.0).unwrap_or(usize::MAX);
+        let bytes = near.1.get(from..).unwrap_or_default();
+        with(&bytes[..bytes.len().min(most)])
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,6 +1,6 @@
 //! One unit: how the values of its attributes are understood, and what its first entry says.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use elf::ReadAt;
@@ -40,6 +40,8 @@ pub(crate) struct Unit<'f, R> {
     bases: Bases,
     /// How many bytes of lists of ranges may still be read.
     room: Cell<usize>,
+    /// The bytes of all its entries, once they were asked for.
+    entries: OnceCell<Vec<u8>>,
 }
 
 /// What the first entry of a unit says.
@@ -71,7 +73,8 @@ impl<'f, R: ReadAt + Clone> Unit<'f, R> {
         let header = if head.encoding.version >= 5 { 2 * head.word() as u64 } else { 0 };
         let bases = Bases { addresses: header, string_offsets: header, ..Bases::default() };
         let room = Cell::new(MOST_RANGES);
-        let mut unit = Self { source, main: source, alternate, head, abbreviations, bases, room };
+        let mut unit =
+            Self { source, main: source, alternate, head, abbreviations, bases, room, entries: OnceCell::new() };
         let root = unit.read_root()?;
         Some((unit, root))
     }
@@ -84,7 +87,7 @@ impl<'f, R: ReadAt + Clone> Unit<'f, R> {
         let range_lists = if head.encoding.version >= 5 { header + 4 } else { 0 };
         let bases = Bases { string_offsets: header, range_lists, ..self.bases };
         let (main, alternate, room) = (self.main, self.alternate, Cell::new(MOST_RANGES));
-        let mut unit = Self { source, main, alternate, head, abbreviations, bases, room };
+        let mut unit = Self { source, main, alternate, head, abbreviations, bases, room, entries: OnceCell::new() };
         let (bases, its) = unit.entry(head.size, |_, attributes| {
             (unit.with_bases(attributes), value_of(attributes, dw::DW_AT_GNU_dwo_id).and_then(|value| dwo_id(&value)))
         })?;
@@ -93,12 +96,24 @@ impl<'f, R: ReadAt + Clone> Unit<'f, R> {
     }
 
     /// The bytes of all entries; none of a unit that is too long.
-    pub(crate) fn entries(&self) -> Vec<u8> {
-        if self.head.length > LONGEST {
-            return Vec::new();
+    pub(crate) fn entries(&self) -> &[u8] {
+        self.entries.get_or_init(|| {
+            if self.head.length > LONGEST {
+                return Vec::new();
+            }
+            let length = usize::try_from(self.head.length - self.head.size).unwrap_or(0);
+            self.source.sections.info.read(self.head.offset + self.head.size, length)
+        })
+    }
+
+    /// The bytes from an offset of the unit on.
+    fn bytes_at(&self, offset: u64, most: usize) -> Vec<u8> {
+        let from = offset.checked_sub(self.head.size).and_then(|at| usize::try_from(at).ok());
+        let there = from.zip(self.entries.get()).and_then(|(from, entries)| entries.get(from..));
+        match there {
+            Some(bytes) if !bytes.is_empty() => bytes[..bytes.len().min(most)].to_vec(),
+            _ => self.source.sections.info.read_near(self.head.offset + offset, most),
         }
-        let length = usize::try_from(self.head.length - self.head.size).unwrap_or(0);
-        self.source.sections.info.read(self.head.offset + self.head.size, length)
     }
 
     /// Gives the attributes of the entry at an offset of the unit to `with`.
@@ -107,7 +122,7 @@ impl<'f, R: ReadAt + Clone> Unit<'f, R> {
         let mut size = ENTRY[0];
         loop {
             let most = size.min(usize::try_from(room).unwrap_or(usize::MAX));
-            let bytes = self.source.sections.info.read(self.head.offset + offset, most);
+            let bytes = self.bytes_at(offset, most);
             let slice = Slice::new(&bytes, LittleEndian);
             let mut entries = EntriesRaw::new(slice, self.head.encoding, &self.abbreviations, UnitOffset(0));
             let mut attributes = Vec::new();
