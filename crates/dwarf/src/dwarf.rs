@@ -20,6 +20,8 @@ use crate::unit::{Root, Unit};
 
 /// The units of one file have no more ranges of code than this; the code of units after that has no lines.
 const MOST_RANGES: usize = 1 << 19;
+/// No more units are looked at, with code or without. The largest programs have some hundred thousand.
+const MOST_UNITS: usize = 1 << 19;
 
 /// The files that DWARF names beside its own.
 pub trait Files<R> {
@@ -74,7 +76,7 @@ impl<R: ReadAt + Clone> Dwarf<R> {
     /// Finds out which unit has which code, for [`Index`](crate::Index).
     pub fn index(&self) -> Vec<u8> {
         let (mut units, mut ranges) = (Vec::new(), Vec::new());
-        for head in Head::all(&self.main.sections.info) {
+        for head in Head::all(&self.main.sections.info).take(MOST_UNITS) {
             if ranges.len() >= MOST_RANGES {
                 break;
             }

@@ -116,7 +116,8 @@ impl<R: ReadAt> Window<R> {
         bytes.iter().position(|&b| b == 0).map(|end| &bytes[..end])
     }
 
-    fn holds(&self, offset: u64, most: usize) -> bool {
+    /// True where it has so many bytes of an offset.
+    pub(crate) fn holds(&self, offset: u64, most: usize) -> bool {
         offset >= self.start && offset.saturating_add(most as u64) <= self.start.saturating_add(self.length as u64)
     }
 }

@@ -94,6 +94,8 @@ impl Strings {
     }
 }
 
+/// Where a symbol is looked for by its name, so many pieces of the names are read.
+const MOST_NAMES_READ: u64 = 1 << 14;
 /// By so many bytes names are compared.
 const LONGEST_BEGINNING: usize = 256;
 
@@ -108,6 +110,11 @@ impl<R: ReadAt> Names<R> {
     /// A reader of the names of `table`, which keeps one piece of the file.
     pub fn new(table: SymbolTable, reader: R) -> Self {
         Self { table, window: Window::new(reader, WINDOW) }
+    }
+
+    /// True where the piece that is kept has the beginning of this name.
+    fn holds(&self, name: u32) -> bool {
+        self.window.holds(self.table.strings.offset.0.saturating_add(u64::from(name)), 1)
     }
 
     /// The name at this place among the strings, without its version.
@@ -201,9 +208,14 @@ impl<R: ReadAt> Elf<R> {
         let (table, _) = self.function_table();
         let table = table?;
         let mut names = Names::new(table, &self.reader);
-        let mut found = None;
+        let (mut found, mut left) = (None, MOST_NAMES_READ);
         self.for_each_symbol(&table, |symbol| {
-            if found.is_none() && names.get(symbol.name) == Some(wanted) {
+            if found.is_some() || left == 0 {
+                return;
+            }
+            // Names in an order of their own cost a read each.
+            left -= u64::from(!names.holds(symbol.name));
+            if names.get(symbol.name) == Some(wanted) {
                 found = Some(symbol.address);
             }
         });

@@ -114,9 +114,12 @@ impl<R: ReadAt> Elf<R> {
             return None;
         }
         let mut window = Window::new(&self.reader, WINDOW);
+        let mut left = MOST_SEARCHED;
         for section in self.sections.iter().filter(|s| s.kind == SHT_RELA && s.is_loaded() && s.has_bytes()) {
-            let end = section.offset.0.saturating_add(section.size.min(MOST_SEARCHED)).min(self.size);
+            let end = section.offset.0.saturating_add(section.size.min(left)).min(self.size);
             let mut at = section.offset.0;
+            // Headers may say the same bytes many times.
+            left -= end.saturating_sub(at);
             while at < end {
                 let most = usize::try_from(end - at).unwrap_or(WINDOW).min(WINDOW / RECORD * RECORD);
                 let records = window.bytes(at, most).chunks_exact(RECORD);

@@ -7,7 +7,7 @@ use crate::read::{ReadAt, WINDOW, Window};
 
 use super::locate::MODULE_SECTION;
 
-/// No more of data or of relocations is searched.
+/// No more of data or of relocations is searched, in all sections together.
 const MOST_SEARCHED: u64 = 256 << 20;
 
 /// A relocation of a 64-bit file, whose sort is not asked: where it writes, and what.
@@ -56,11 +56,13 @@ impl<R: ReadAt> Elf<R> {
             ranges.extend(data.map(|segment| (segment.offset.0.saturating_add(7) & !7, segment.file_size)));
         }
         let mut window = Window::new(&self.reader, WINDOW);
+        let mut left = MOST_SEARCHED;
         let mut wanted = Vec::from(&table.0.to_le_bytes()[..size]);
         wanted.extend_from_slice(&names.0.to_le_bytes()[..size]);
         for (start, length) in ranges {
-            let end = start.saturating_add(length.min(MOST_SEARCHED)).min(self.size);
+            let end = start.saturating_add(length.min(left)).min(self.size);
             let mut at = start;
+            left -= end.saturating_sub(at);
             while at < end {
                 let most = usize::try_from(end - at).unwrap_or(WINDOW).min(WINDOW);
                 let bytes = window.bytes(at, most);
@@ -95,9 +97,12 @@ impl<R: ReadAt> Elf<R> {
             return;
         }
         let mut window = Window::new(&self.reader, WINDOW);
+        let mut left = MOST_SEARCHED;
         for section in self.sections.iter().filter(|s| s.kind == SHT_RELA && s.is_loaded() && s.has_bytes()) {
-            let end = section.offset.0.saturating_add(section.size.min(MOST_SEARCHED)).min(self.size);
+            let end = section.offset.0.saturating_add(section.size.min(left)).min(self.size);
             let mut at = section.offset.0;
+            // Headers may say the same bytes many times.
+            left -= end.saturating_sub(at);
             while at < end {
                 let most = usize::try_from(end - at).unwrap_or(WINDOW).min(WINDOW / RELOCATION * RELOCATION);
                 let records = window.bytes(at, most).chunks_exact(RELOCATION);
@@ -112,5 +117,67 @@ impl<R: ReadAt> Elf<R> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io;
+
+    use super::*;
+
+    /// A head, and zeros behind it; counts the bytes that are read.
+    struct Sparse {
+        head: Vec<u8>,
+        read: Cell<u64>,
+    }
+
+    impl ReadAt for Sparse {
+        fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+            into.fill(0);
+            let there = usize::try_from(offset).ok().and_then(|at| self.head.get(at..)).unwrap_or_default();
+            let count = there.len().min(into.len());
+            into[..count].copy_from_slice(&there[..count]);
+            self.read.set(self.read.get() + into.len() as u64);
+            Ok(into.len())
+        }
+
+        fn size(&self) -> io::Result<u64> {
+            Ok(1 << 30)
+        }
+    }
+
+    #[test]
+    fn many_sections_of_the_same_bytes_are_not_searched_one_after_the_other() {
+        const SECTIONS: u16 = 200;
+        let mut head = b"\x7fELF\x02\x01\x01".to_vec();
+        head.resize(64, 0);
+        head[16] = 3;
+        head[18] = 62;
+        head[20] = 1;
+        head[40] = 64;
+        head[52] = 64;
+        head[58] = 64;
+        head[60..62].copy_from_slice(&SECTIONS.to_le_bytes());
+        for number in 0..SECTIONS {
+            let mut section = [0; 64];
+            if number > 0 {
+                section[4] = SHT_RELA as u8;
+                section[8] = 2;
+                section[24..32].copy_from_slice(&(1_u64 << 20).to_le_bytes());
+                section[32..40].copy_from_slice(&(100_u64 << 20).to_le_bytes());
+            }
+            head.extend(section);
+        }
+        let file = Sparse { head, read: Cell::new(0) };
+        let elf = Elf::parse(&file).unwrap().0;
+        let mut shown = 0_u64;
+        elf.for_each_relocation(|_, _| {
+            shown += 1;
+            true
+        });
+        assert!(shown > 4 << 20, "{shown}");
+        assert!(file.read.get() <= MOST_SEARCHED + (1 << 20), "{}", file.read.get());
     }
 }
