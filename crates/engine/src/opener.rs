@@ -19,7 +19,7 @@ use crate::beside::seek::SeekRequest;
 use crate::files::FileCounts;
 use crate::namer::NamerEvent;
 use crate::program_file::ProgramFile;
-use crate::rows::{BuildRequest, RowRequest, Wish, seconds};
+use crate::rows::{BuildRequest, PAUSE, RowRequest, Wish, seconds};
 
 /// A file as the kernel side tells it from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,10 +103,13 @@ pub(crate) fn run(
             }
             asked
         };
+        // One that does not answer costs each try dearly.
+        let (mut pause, mut most_tries) = (0, MOST_TRIES);
         let mut opened = match ask(request) {
             Asked::Answered(opened) => opened,
             Asked::Gone => unreached,
             Asked::Late => {
+                (pause, most_tries) = (PAUSE, 1);
                 tracing::warn!(pid, path = %unreached.path.display(), "a file does not answer; its code has no names");
                 unreached
             }
@@ -118,7 +121,7 @@ pub(crate) fn run(
                 tracing::warn!(path = %opened.path.display(), "too many new files at once; one stays without unwind rows for a while");
                 wish.not_reached(seconds());
             }
-        } else if wish.not_reached(seconds()) >= MOST_TRIES {
+        } else if wish.not_reached(seconds() + pause) >= most_tries {
             // The kernel side sends no more stacks of it, which nobody could go on with.
             _ = rows.try_send(RowRequest::Absent(key, wish));
         }
