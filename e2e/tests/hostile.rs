@@ -156,7 +156,7 @@ fn files_whose_reads_hang_cost_their_own_names_and_nothing_else() {
     // They drop last: who is killed may wait for the file system.
     let (scene, hanging);
     // One hangs where its names are, one where its unwind rows are, one anywhere; all run from what the kernel has of them.
-    let kinds = [("names", "rust-tree", ".symtab"), ("rows", "rust-tree", ".eh_frame"), ("all", "c-recurse", "")];
+    let kinds = [("names", "rust-tree", ".symtab"), ("rows", "rust-tree", ".eh_frame"), ("all", "rust-tree", "")];
     let served = kinds.map(|(name, program, section)| {
         let bytes = fs::read(path(program)).unwrap();
         let elf = elf::Elf::parse(&bytes).unwrap().0;
